@@ -1,0 +1,70 @@
+/* One HTTP request, from its head to the end of its response.
+ *
+ * Owned by the server. A handler may use it until it has completed the response (rp_response_send or
+ * rp_response_end) and, when it watches the request, until `ended` has been called: that call comes exactly
+ * once, whatever way the request ends. All functions: on the thread of the handler's call only. All strings
+ * live as long as the request. */
+#ifndef RP_REQUEST_H
+#define RP_REQUEST_H
+
+#include <rp/address.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define RP_REQUEST_TIMER_MS_MAX 86400000u
+
+struct rp_request;
+
+const char *rp_request_method(const struct rp_request *request); /* "GET" */
+const char *rp_request_path(const struct rp_request *request);   /* as sent, not decoded: "/a%20b" */
+const char *rp_request_query(const struct rp_request *request);  /* behind '?', not decoded; "" if none */
+
+/* The first header of that name (any case), or NULL. */
+const char *rp_request_header(const struct rp_request *request, const char *name);
+
+/* The decoded value of a query parameter (its first occurrence), terminated. -ENOENT: there is none;
+ * -ENOBUFS: longer than size - 1; -EINVAL: a bad escape, or %00. */
+int rp_request_query_value(const struct rp_request *request, const char *name, char *value, size_t size);
+
+/* The whole body; only for handlers added with rp_server_route. */
+const void *rp_request_body(const struct rp_request *request, size_t *ret_length);
+
+/* The client's address; an IPv4 client of a dual-stack listener has its IPv4 address. */
+void rp_request_peer(const struct rp_request *request, struct rp_address *ret_peer);
+
+/* What a handler that does not answer at once wants to hear of. Any may be NULL. None is called from inside a
+ * function of this header or of rp/response.h. */
+struct rp_request_events {
+    /* The next piece of the body; `bytes` only during the call. Streaming handlers only. */
+    void (*body)(struct rp_request *request, const void *bytes, size_t length, void *state);
+    /* The body is complete. Streaming handlers only. */
+    void (*body_end)(struct rp_request *request, void *state);
+    /* After RP_WRITE_WAIT: write on. */
+    void (*writable)(struct rp_request *request, void *state);
+    /* The request is over: `complete` if the whole response was handed to the kernel or is queued for it.
+     * Free the state here; the request is invalid afterwards. */
+    void (*ended)(struct rp_request *request, bool complete, void *state);
+};
+
+/* `events` must outlive the request (usually static const). Call it in the handler. */
+void rp_request_watch(struct rp_request *request, const struct rp_request_events *events, void *state);
+
+/* Calls `callback` once, `delay_ms` from now, on this thread, unless the request ends before. A request has
+ * one timer: a second call replaces the first. -EINVAL: over RP_REQUEST_TIMER_MS_MAX; -ENOMEM. */
+int rp_request_after(struct rp_request *request, uint32_t delay_ms,
+                     void (*callback)(struct rp_request *request, void *state), void *state);
+
+/* Back-pressure: while paused, no `body` and no `body_end` comes and the client is not read from. */
+void rp_request_pause_body(struct rp_request *request);
+void rp_request_resume_body(struct rp_request *request);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

@@ -1,0 +1,61 @@
+/* The response to a request: complete in one call, or begun, written in pieces, and ended, now or later.
+ *
+ * The server sets Date, Content-Length or Transfer-Encoding, and Connection, leaves the body out for HEAD,
+ * and sends responses in the order of the requests. Bytes are copied or in the kernel when a call returns.
+ * All functions: on the thread of the handler's call only. None of them calls back. When the client has gone,
+ * they do nothing and `ended` comes soon (rp/request.h). */
+#ifndef RP_RESPONSE_H
+#define RP_RESPONSE_H
+
+#include <rp/request.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define RP_LENGTH_UNKNOWN         UINT64_MAX  /* chunked; until the connection's end for HTTP/1.0 */
+#define RP_RESPONSE_HEADER_BYTES  8192u       /* of all rp_response_header of one response */
+#define RP_RESPONSE_TEXT_BYTES    1024u       /* of one rp_response_text */
+#define RP_WRITE_HIGH_WATER_BYTES 262144u     /* queued for the client: RP_WRITE_WAIT from here on */
+#define RP_WRITE_QUEUE_BYTES_MAX  (16u << 20) /* rp_response_write refuses more */
+#define RP_WRITE_TURN_BYTES       262144u     /* written in one go before others have their turn */
+
+enum rp_write {
+    RP_WRITE_MORE = 0, /* taken: go on */
+    RP_WRITE_WAIT = 1, /* taken: write on when `writable` is called */
+};
+
+/* Adds a header; before the response begins. -EINVAL: not a header name, a control character in the value, or
+ * a header that the server sets itself; -ENOBUFS: RP_RESPONSE_HEADER_BYTES; -EALREADY: it has begun. */
+int rp_response_header(struct rp_request *request, const char *name, const char *value);
+
+/* The whole response. `content_type` may be NULL. -EALREADY: one has begun; -ECANCELED: the client has gone.
+ */
+int rp_response_send(struct rp_request *request, unsigned status, const char *content_type, const void *body,
+                     size_t length);
+
+/* The same with a formatted text/plain body; cut off at RP_RESPONSE_TEXT_BYTES. */
+int rp_response_text(struct rp_request *request, unsigned status, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+
+/* Begins a response of `length` bytes or RP_LENGTH_UNKNOWN. */
+int rp_response_begin(struct rp_request *request, unsigned status, const char *content_type, uint64_t length);
+
+/* Writes a piece: enum rp_write, or -EINVAL: not begun; -EOVERFLOW: more than was announced; -ENOBUFS: the
+ * queue is full because RP_WRITE_WAIT was not heeded; -ECANCELED: the client has gone; -ENOMEM. */
+int rp_response_write(struct rp_request *request, const void *bytes, size_t length);
+
+/* Completes it. With fewer bytes than announced: the same as rp_response_abort. */
+void rp_response_end(struct rp_request *request);
+
+/* The response cannot be completed: what is written is sent, and the connection ends without what would make
+ * it whole, so that the client can tell. Also instead of a response that has not begun. */
+void rp_response_abort(struct rp_request *request);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

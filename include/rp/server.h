@@ -1,0 +1,123 @@
+/* An HTTP/1.1 server whose releases can be upgraded without losing a connection.
+ *
+ * Owns the worker threads, their event loops, the listening sockets and every connection. Does not own what
+ * the handlers' `user` pointers point to. One thread (the caller's) handles signals and the lifecycle; each
+ * worker thread has a loop and listeners of its own, so that a request never meets a lock or another thread.
+ *
+ *   rp_server_new -> rp_server_route… -> rp_server_run (blocks until the drain is over) -> rp_server_free
+ *
+ * SIGTERM (and SIGINT, when not under rpctl) begins the drain: accept queues are emptied, listeners closed,
+ * requests in progress finished; responses say `Connection: close`; idle connections stay for the idle grace,
+ * so that a request on its way is answered; at the drain deadline the rest is cut and counted. A second such
+ * signal ends the process at once with exit status 128 + signal. SIGPIPE is ignored from rp_server_run on. */
+#ifndef RP_SERVER_H
+#define RP_SERVER_H
+
+#include <rp/address.h>
+#include <rp/error.h>
+#include <rp/lifecycle.h>
+#include <rp/request.h>
+#include <rp/response.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define RP_HEAD_BYTES_DEFAULT         16384u /* request line and headers; beyond: 431 */
+#define RP_HEAD_BYTES_MAX             65536u
+#define RP_TARGET_BYTES_DEFAULT       8192u      /* the request target; beyond: 414 */
+#define RP_BODY_BYTES_DEFAULT         (1u << 20) /* a body collected for its handler; beyond: 413 */
+#define RP_BODY_BYTES_UNLIMITED       UINT64_MAX
+#define RP_IDLE_TIMEOUT_MS_DEFAULT    60000u  /* no request begun */
+#define RP_HEAD_TIMEOUT_MS_DEFAULT    10000u  /* from a request's first byte to the end of its head */
+#define RP_BODY_TIMEOUT_MS_DEFAULT    30000u  /* between two pieces of a request body */
+#define RP_WRITE_TIMEOUT_MS_DEFAULT   30000u  /* the client takes nothing of a response */
+#define RP_LINGER_TIMEOUT_MS_DEFAULT  1000u   /* after our FIN, until the client's */
+#define RP_WORKER_CONNECTIONS_DEFAULT 100000u /* per worker; beyond: 503 and close */
+#define RP_WORKERS_AUTO               0u      /* one per CPU this process may use */
+#define RP_WORKERS_AUTO_MAX           64u
+#define RP_WORKERS_MAX                128u
+#define RP_MS_UNSET                   UINT32_MAX /* not set by the program: the contract or the default */
+#define RP_MS_MAX                     86400000u  /* one day: the longest of all times here */
+
+struct rp_server_limits {
+    size_t head_bytes;
+    size_t target_bytes;
+    uint64_t body_bytes; /* for rp_server_route; rp_server_route_streaming has one per route */
+    uint32_t idle_timeout_ms;
+    uint32_t head_timeout_ms;
+    uint32_t body_timeout_ms;
+    uint32_t write_timeout_ms;
+    uint32_t linger_timeout_ms;
+    uint32_t connections_per_worker;
+};
+
+struct rp_server_config {
+    const struct rp_address *addresses; /* copied */
+    size_t address_count;
+    unsigned workers; /* RP_WORKERS_AUTO or 1…RP_WORKERS_MAX */
+    int backlog;
+    /* Time from SIGTERM to the cut. Under rpctl its own deadline less a second counts instead, so that what
+     * is cut is cut, counted and reported by the server itself. */
+    uint32_t drain_timeout_ms;
+    uint32_t idle_grace_ms; /* RP_MS_UNSET: what rpctl says, else RP_IDLE_GRACE_MS_DEFAULT */
+    struct rp_server_limits limits;
+    /* One line of key=value pairs without newline, beginning with event=. May be NULL. Called on any thread
+     * of the server, also on two at a time. What clients can cause is rate-limited. */
+    void (*log)(const char *line, void *user);
+    void *log_user;
+};
+
+struct rp_server;
+
+/* Answers a request: now, before it returns, or later (see rp/response.h). Runs on a worker's thread, on
+ * several at a time for different requests; must not block. */
+typedef void rp_handler(struct rp_request *request, void *user);
+
+/* Every default, and no address. */
+void rp_server_config_init(struct rp_server_config *config);
+
+/* Reads the environment of the process contract. -EINVAL for a value out of range or a malformed variable,
+ * naming it. The server does not listen yet. */
+int rp_server_new(struct rp_server **ret_server, const struct rp_server_config *config,
+                  struct rp_error *error);
+
+/* The server must not be running. NULL is fine. */
+void rp_server_free(struct rp_server *server);
+
+/* Who this process is under rpctl. Valid as long as the server. */
+const struct rp_identity *rp_server_identity(const struct rp_server *server);
+
+/* Adds a handler for exactly `path` and the given methods ("GET", "PUT,POST"); GET answers HEAD too. The body
+ * is collected first (rp_request_body). Only before rp_server_run. -EINVAL: bad path or unknown method;
+ * -EEXIST: there is one for that path and method. Other methods on the path get 405, other paths 404.
+ * `GET /healthz` answers "ok" unless the program adds its own. */
+int rp_server_route(struct rp_server *server, const char *methods, const char *path, rp_handler *handler,
+                    void *user, struct rp_error *error);
+
+/* As above, but the handler is called when the head is there, and gets the body piece by piece
+ * (rp_request_watch). A body of more than `max_body_bytes` is answered with 413. */
+int rp_server_route_streaming(struct rp_server *server, const char *methods, const char *path,
+                              uint64_t max_body_bytes, rp_handler *handler, void *user,
+                              struct rp_error *error);
+
+/* Adds a header to every response, also those the server makes itself. Only before rp_server_run. -EINVAL:
+ * not a header name, a control character in the value, or a header that the server sets itself; -ENOBUFS. */
+int rp_server_header(struct rp_server *server, const char *name, const char *value, struct rp_error *error);
+
+/* Listens, starts the workers, reports readiness, and serves until the drain is over: then 0. On an error
+ * nothing is left running. Once per server. Afterwards SIGTERM (and SIGINT, when not under rpctl) stays
+ * blocked on this thread, so that a late one does not make a kill of a clean end. */
+int rp_server_run(struct rp_server *server, struct rp_error *error);
+
+/* Begins the drain, like SIGTERM; again: cuts what is left at once. From any thread, also before
+ * rp_server_run, as long as the server exists. */
+void rp_server_stop(struct rp_server *server);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

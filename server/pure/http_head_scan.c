@@ -1,0 +1,120 @@
+#include "pure/http_head_scan.h"
+
+#include <stdint.h>
+
+enum head_state {
+    METHOD,
+    TARGET,
+    VERSION,
+    REQUEST_LINE_CR,
+    LINE_START,
+    NAME,
+    VALUE,
+    VALUE_CR,
+    LAST_CR,
+    COMPLETE,
+};
+
+enum framing_state { FRAMING_LINE, FRAMING_CR, FRAMING_DATA, FRAMING_DATA_CR };
+
+bool rp_is_token_char(unsigned char byte)
+{
+    static const uint32_t token_chars[4] = {0, 0x03ff6cfa, 0xc7fffffe, 0x57ffffff};
+    return byte < 128 && (token_chars[byte / 32] >> (byte % 32) & 1) != 0;
+}
+
+bool rp_is_token(const char *text, size_t length)
+{
+    for (size_t i = 0; i < length; i++) {
+        if (!rp_is_token_char((unsigned char)text[i])) return false;
+    }
+    return length > 0;
+}
+
+bool rp_is_field_char(unsigned char byte)
+{
+    return (byte >= 0x20 && byte != 0x7f) || byte == '\t';
+}
+
+static bool is_target_char(unsigned char byte)
+{
+    return byte > 0x20 && byte != 0x7f && byte != '#';
+}
+
+/* One byte: its successor state, or the negated reason for refusing it. */
+static int scan_request_line(struct rp_head_scan *scan, unsigned char byte)
+{
+    switch (scan->state) {
+    case METHOD:
+        if (rp_is_token_char(byte)) return METHOD;
+        return byte == ' ' && scan->bytes > 0 ? TARGET : -RP_SCAN_BAD_REQUEST_LINE;
+    case TARGET:
+        if (byte == ' ' && scan->target_bytes > 0) return VERSION;
+        scan->target_bytes++;
+        return is_target_char(byte) ? TARGET : -RP_SCAN_BAD_REQUEST_LINE;
+    case VERSION:
+        if (byte == '\r') return REQUEST_LINE_CR;
+        return byte > 0x20 && byte < 0x7f ? VERSION : -RP_SCAN_BAD_REQUEST_LINE;
+    default: return byte == '\n' ? LINE_START : -RP_SCAN_BAD_REQUEST_LINE;
+    }
+}
+
+static int scan_header(const struct rp_head_scan *scan, unsigned char byte)
+{
+    switch (scan->state) {
+    case LINE_START:
+        if (byte == '\r') return LAST_CR;
+        if (byte == ' ' || byte == '\t') return -RP_SCAN_FOLDED_HEADER;
+        return rp_is_token_char(byte) ? NAME : -RP_SCAN_BAD_HEADER;
+    case NAME:
+        if (byte == ':') return VALUE;
+        return rp_is_token_char(byte) ? NAME : -RP_SCAN_BAD_HEADER;
+    case VALUE:
+        if (byte == '\r') return VALUE_CR;
+        return rp_is_field_char(byte) ? VALUE : -RP_SCAN_BAD_HEADER;
+    case VALUE_CR: return byte == '\n' ? LINE_START : -RP_SCAN_BAD_HEADER;
+    default: return byte == '\n' ? COMPLETE : -RP_SCAN_BAD_HEADER;
+    }
+}
+
+enum rp_scan_result rp_head_scan(struct rp_head_scan *scan, const char *bytes, size_t length,
+                                 size_t target_bytes_max, size_t head_bytes_max)
+{
+    for (size_t i = 0; i < length; i++) {
+        unsigned char byte = (unsigned char)bytes[i];
+        int state = scan->state < LINE_START ? scan_request_line(scan, byte) : scan_header(scan, byte);
+        if (state < 0) return (enum rp_scan_result)(-state);
+        if (scan->target_bytes > target_bytes_max) return RP_SCAN_TARGET_TOO_LONG;
+        if (scan->bytes == head_bytes_max) return RP_SCAN_HEAD_TOO_LONG;
+        scan->state = (unsigned char)state;
+        scan->bytes++;
+        if (state == COMPLETE) return RP_SCAN_COMPLETE;
+    }
+    return RP_SCAN_MORE;
+}
+
+static int framing_step(unsigned char state, unsigned char byte)
+{
+    switch (state) {
+    case FRAMING_LINE:
+        if (byte == '\r') return FRAMING_CR;
+        return rp_is_field_char(byte) ? FRAMING_LINE : -1;
+    case FRAMING_DATA: return byte == '\r' ? FRAMING_DATA_CR : -1;
+    default: return byte == '\n' ? FRAMING_LINE : -1;
+    }
+}
+
+bool rp_framing_scan(struct rp_framing_scan *scan, const char *bytes, size_t length)
+{
+    for (size_t i = 0; i < length; i++) {
+        int state = framing_step(scan->state, (unsigned char)bytes[i]);
+        if (state < 0) return false;
+        scan->state = (unsigned char)state;
+    }
+    return true;
+}
+
+void rp_framing_scan_data(struct rp_framing_scan *scan)
+{
+    scan->state = FRAMING_DATA;
+}

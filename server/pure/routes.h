@@ -1,0 +1,46 @@
+/* Which handler answers a method and a path.
+ *
+ * Owns the table and copies of the paths. Filled before the workers start and not changed afterwards, so that
+ * they may all read it. */
+#ifndef RP_PURE_ROUTES_H
+#define RP_PURE_ROUTES_H
+
+#include <rp/error.h>
+#include <rp/server.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define RP_ROUTES_MAX      1024
+#define RP_ALLOW_BYTES_MAX 512
+
+struct rp_route {
+    char *path;
+    size_t path_length;
+    uint64_t methods; /* rp_http_method_parse; HEAD with GET */
+    bool streaming;
+    uint64_t body_bytes_max;
+    rp_handler *handler;
+    void *user;
+};
+
+struct rp_routes {
+    struct rp_route *items;
+    size_t count;
+};
+
+/* `route` without path and methods; copied. The errors are those of rp_server_route, -ENOMEM, and -ENOSPC:
+ * RP_ROUTES_MAX. */
+int rp_routes_add(struct rp_routes *routes, const char *methods, const char *path,
+                  const struct rp_route *route, struct rp_error *error);
+void rp_routes_free(struct rp_routes *routes);
+
+/* The route, or NULL; then *ret_allowed is the set of methods that the path has: 0 if it has none. `method`
+ * is a number as in struct rp_http_head. */
+const struct rp_route *rp_routes_find(const struct rp_routes *routes, unsigned method, const char *path,
+                                      size_t path_length, uint64_t *ret_allowed);
+
+/* "GET, HEAD" */
+void rp_routes_allow_text(uint64_t methods, char text[RP_ALLOW_BYTES_MAX]);
+
+#endif

@@ -1,0 +1,307 @@
+#include "shell/connection.h"
+
+#include "linux/accept.h"
+#include "shell/exchange.h"
+#include "shell/output.h"
+#include "shell/worker.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <rp/response.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static uv_stream_t *stream_of(struct rp_connection *connection)
+{
+    return (uv_stream_t *)&connection->tcp;
+}
+
+/* ---- the end ---- */
+
+static void on_closed(uv_handle_t *handle)
+{
+    struct rp_connection *connection = handle->data;
+    struct rp_worker *worker = connection->worker;
+    if (connection->request) rp_exchange_finish(connection, false);
+    rp_buffer_free(&connection->held);
+    free(connection);
+    rp_worker_connection_closed(worker);
+}
+
+void rp_connection_close(struct rp_connection *connection)
+{
+    if (connection->closing) return;
+    connection->closing = true;
+    rp_deadlines_remove(&connection->deadline);
+    rp_list_remove(&connection->resume);
+    uv_close((uv_handle_t *)&connection->tcp, on_closed);
+}
+
+static void settle(struct rp_connection *connection);
+
+static void on_shutdown(uv_shutdown_t *shutdown, int status)
+{
+    struct rp_connection *connection = shutdown->data;
+    if (connection->closing) return;
+    connection->shut = true;
+    connection->progress = true;
+    if (status < 0 || connection->ended)
+        rp_connection_close(connection);
+    else
+        settle(connection);
+}
+
+void rp_connection_half_close(struct rp_connection *connection)
+{
+    if (connection->closing || connection->lingering) return;
+    rp_output_flush(connection);
+    if (connection->closing) return;
+    connection->lingering = true;
+    rp_buffer_free(&connection->held);
+    connection->ahead_bytes = 0;
+    connection->shutdown.data = connection;
+    if (uv_shutdown(&connection->shutdown, stream_of(connection), on_shutdown) < 0)
+        rp_connection_close(connection);
+}
+
+/* ---- parsing ---- */
+
+/* The request is over when its response is complete and its body is read, or is given up. */
+static void reap(struct rp_connection *connection)
+{
+    struct rp_request *request = connection->request;
+    if (!request || !rp_exchange_over(request)) return;
+    bool close = rp_exchange_closes(request);
+    rp_exchange_finish(connection, true);
+    if (close) rp_connection_half_close(connection);
+}
+
+static bool wants_input(const struct rp_connection *connection)
+{
+    if (connection->closing || connection->lingering) return false;
+    if (connection->queued_bytes >= RP_WRITE_HIGH_WATER_BYTES) return false;
+    return !connection->request || rp_exchange_wants_input(connection->request);
+}
+
+static void take_event(struct rp_connection *connection, const struct rp_http_event *event)
+{
+    switch (event->kind) {
+    case RP_HTTP_HEAD: rp_exchange_begin(connection, event, &connection->worker->head); break;
+    case RP_HTTP_BODY: rp_exchange_body(connection, event->bytes, event->length); break;
+    case RP_HTTP_END: rp_exchange_body_end(connection); break;
+    default: rp_exchange_refuse(connection, event->status, event->reason); break;
+    }
+}
+
+/* Returns how much of the bytes was used. They stay where they are during the loop: handlers cannot reach it
+ * again, for what they cause on this connection waits for a later turn. */
+static size_t parse(struct rp_connection *connection, const char *bytes, size_t length)
+{
+    struct rp_worker *worker = connection->worker;
+    size_t used = 0;
+    connection->parsing = true;
+    connection->ahead_bytes = length;
+    for (;;) {
+        reap(connection);
+        if (!wants_input(connection)) break;
+        struct rp_http_event event;
+        rp_http_adapter_next(&connection->adapter, &worker->service->http, bytes + used, length - used,
+                             &worker->head, &event);
+        used += event.consumed;
+        connection->ahead_bytes = length - used;
+        if (event.kind == RP_HTTP_MORE) break;
+        connection->progress = true;
+        take_event(connection, &event);
+    }
+    connection->parsing = false;
+    return used;
+}
+
+/* ---- phases ---- */
+
+static void update_reading(struct rp_connection *connection, uv_alloc_cb alloc, uv_read_cb read)
+{
+    const struct rp_request *request = connection->request;
+    size_t held_max = connection->worker->service->http.head_bytes;
+    bool full = connection->queued_bytes >= RP_WRITE_HIGH_WATER_BYTES ||
+                (request && (connection->held.length >= held_max || rp_exchange_paused(request)));
+    bool read_on = !connection->ended && (connection->lingering || !full);
+    if (read_on == connection->reading) return;
+    connection->reading = read_on;
+    if (!read_on)
+        uv_read_stop(stream_of(connection));
+    else if (uv_read_start(stream_of(connection), alloc, read) < 0)
+        rp_connection_close(connection);
+}
+
+static void place(struct rp_connection *connection)
+{
+    struct rp_worker *worker = connection->worker;
+    const struct rp_request *request = connection->request;
+    struct rp_phase_facts facts = {
+        .queued = connection->queued_bytes > 0,
+        .lingering = connection->lingering,
+        .request = request != NULL,
+        .body = request && rp_exchange_wants_input(request),
+        .held = connection->held.length > 0,
+    };
+    enum rp_phase phase = rp_phase_of(&facts);
+    bool listed = !rp_list_empty(&connection->deadline.node);
+    if (listed && phase == connection->phase && !connection->progress) return;
+    connection->phase = phase;
+    connection->progress = false;
+    connection->stalled_at = uv_stream_get_write_queue_size(stream_of(connection));
+    rp_deadlines_place(&worker->deadlines, &connection->deadline, phase, rp_worker_now_ms(worker));
+    rp_worker_arm(worker);
+}
+
+/* The client has sent its FIN, and the parser wants more. */
+static void end_input(struct rp_connection *connection)
+{
+    if (connection->request && !rp_exchange_answered(connection->request)) {
+        rp_connection_close(connection);
+    } else {
+        if (connection->request) rp_exchange_finish(connection, true);
+        rp_connection_half_close(connection);
+    }
+}
+
+static void on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *buffer)
+{
+    struct rp_connection *connection = handle->data;
+    (void)suggested;
+    *buffer = (uv_buf_t){.base = connection->worker->input, .len = RP_WORKER_INPUT_BYTES};
+}
+
+static void on_read(uv_stream_t *stream, ssize_t length, const uv_buf_t *buffer);
+
+/* After anything that may have changed a fact: reading, phase and deadline follow. */
+static void settle(struct rp_connection *connection)
+{
+    if (!connection->closing && connection->ended && wants_input(connection)) end_input(connection);
+    if (!connection->closing) update_reading(connection, on_alloc, on_read);
+    if (!connection->closing) place(connection);
+}
+
+/* ---- input ---- */
+
+static void keep_rest(struct rp_connection *connection, const char *bytes, size_t length)
+{
+    if (connection->closing || connection->lingering) return;
+    if (rp_buffer_append(&connection->held, bytes, length) < 0) rp_connection_close(connection);
+}
+
+static void take_input(struct rp_connection *connection, const char *bytes, size_t length)
+{
+    rp_output_cork(connection);
+    if (connection->held.length == 0) {
+        size_t used = parse(connection, bytes, length);
+        keep_rest(connection, bytes + used, length - used);
+    } else {
+        keep_rest(connection, bytes, length);
+        size_t used = parse(connection, connection->held.bytes, connection->held.length);
+        if (!connection->lingering) rp_buffer_consume(&connection->held, used);
+    }
+    rp_output_uncork(connection);
+    settle(connection);
+}
+
+static void take_end(struct rp_connection *connection, ssize_t reason)
+{
+    connection->ended = true;
+    connection->reading = false;
+    if (reason != UV_EOF || connection->shut)
+        rp_connection_close(connection);
+    else
+        rp_connection_continue(connection);
+}
+
+static void on_read(uv_stream_t *stream, ssize_t length, const uv_buf_t *buffer)
+{
+    struct rp_connection *connection = stream->data;
+    if (connection->closing || length == 0) return;
+    if (length < 0)
+        take_end(connection, length);
+    else if (!connection->lingering)
+        take_input(connection, buffer->base, (size_t)length);
+}
+
+void rp_connection_continue(struct rp_connection *connection)
+{
+    if (connection->closing) return;
+    rp_output_cork(connection);
+    if (connection->request && connection->queued_bytes < RP_WRITE_HIGH_WATER_BYTES / 2)
+        rp_exchange_writable(connection->request);
+    rp_output_uncork(connection);
+    if (!connection->closing) take_input(connection, "", 0);
+}
+
+void rp_connection_wake(struct rp_connection *connection)
+{
+    if (!connection->closing && !connection->parsing) rp_worker_resume(connection->worker, connection);
+}
+
+/* ---- deadlines ---- */
+
+static void expire_write(struct rp_connection *connection)
+{
+    size_t left = uv_stream_get_write_queue_size(stream_of(connection));
+    if (left == connection->stalled_at)
+        rp_connection_close(connection);
+    else
+        settle(connection);
+}
+
+/* A request that reached the socket while the loop was busy is not crossed by our close. */
+static void expire_close(struct rp_connection *connection)
+{
+    uv_os_fd_t fd;
+    bool waiting = connection->phase == RP_PHASE_IDLE &&
+                   uv_fileno((uv_handle_t *)&connection->tcp, &fd) == 0 && rp_socket_readable(fd);
+    if (waiting)
+        settle(connection);
+    else
+        rp_connection_close(connection);
+}
+
+void rp_connection_expired(struct rp_connection *connection)
+{
+    assert(!connection->closing);
+    switch (rp_phase_expiry(connection->phase)) {
+    case RP_EXPIRY_CLOSE: expire_close(connection); break;
+    case RP_EXPIRY_STALLED: expire_write(connection); break;
+    case RP_EXPIRY_TIMEOUT:
+        rp_exchange_timeout(connection);
+        settle(connection);
+        break;
+    case RP_EXPIRY_NOTHING: settle(connection); break;
+    }
+}
+
+/* ---- the beginning ---- */
+
+int rp_connection_open(struct rp_worker *worker, int fd, const struct sockaddr_storage *peer)
+{
+    struct rp_connection *connection = calloc(1, sizeof *connection);
+    if (!connection) {
+        close(fd);
+        return -ENOMEM;
+    }
+    connection->worker = worker;
+    rp_deadline_init(&connection->deadline);
+    rp_list_init(&connection->resume);
+    rp_http_adapter_init(&connection->adapter);
+    memcpy(&connection->peer, peer, sizeof connection->peer);
+    uv_tcp_init(&worker->loop, &connection->tcp);
+    connection->tcp.data = connection;
+    worker->connections++;
+    int result = uv_tcp_open(&connection->tcp, fd);
+    if (result < 0) {
+        close(fd);
+        rp_connection_close(connection);
+        return result;
+    }
+    settle(connection);
+    return 0;
+}

@@ -1,0 +1,69 @@
+/* A client's connection: bytes in, requests one after another, bytes out, and a polite end.
+ *
+ * Owns the socket, what has been read but not parsed (`held`), and the request under way. There is one at a
+ * time: the next is not parsed before the response to the former is complete, so responses are in order
+ * whatever a handler does. Between two requests `held` describes the connection completely
+ * (pure/http_adapter.h).
+ *
+ * Its phase (pure/phase.h) is the list of the worker that it is on. Ending is two-phase: rp_connection_close
+ * takes it off all lists, cancels its writes, and frees it on a later turn, after telling the handler of a
+ * request under way. rp_connection_half_close sends what is queued and our FIN, and reads on until the
+ * client's: closing at once would reset the connection if the client has sent something more, and a reset
+ * destroys what the client has not read yet.
+ *
+ * On the worker's thread only. */
+#ifndef RP_SHELL_CONNECTION_H
+#define RP_SHELL_CONNECTION_H
+
+#include "pure/buffer.h"
+#include "pure/deadlines.h"
+#include "pure/http_adapter.h"
+#include "pure/phase.h"
+
+#include <netinet/in.h>
+#include <stdbool.h>
+#include <uv.h>
+
+struct rp_request;
+struct rp_worker;
+
+struct rp_connection {
+    uv_tcp_t tcp;
+    uv_shutdown_t shutdown;
+    struct rp_worker *worker;
+    struct rp_deadline deadline; /* on the worker's list of its phase */
+    struct rp_list resume;       /* on the worker's list of those to go on with */
+    struct rp_http_adapter adapter;
+    struct rp_buffer held;
+    struct rp_request *request;
+    size_t ahead_bytes;       /* read and not parsed yet */
+    size_t queued_bytes;      /* waiting for the socket */
+    size_t stalled_at;        /* libuv's queue when the wait of this phase began */
+    struct sockaddr_in6 peer; /* or a struct sockaddr_in */
+    enum rp_phase phase;
+    bool progress; /* something happened that starts the phase's wait anew */
+    bool parsing;  /* inside the parse loop: it will see to what comes next */
+    bool reading;
+    bool ended;     /* the client's FIN has come */
+    bool lingering; /* our FIN is sent or queued */
+    bool shut;      /* and out */
+    bool closing;
+};
+
+/* Takes the descriptor over, also on an error. */
+int rp_connection_open(struct rp_worker *worker, int fd, const struct sockaddr_storage *peer);
+
+/* Goes on after something has changed: parses what is held, calls `writable`, finishes a request. From the
+ * loop only, never from inside a handler; use rp_connection_wake there. */
+void rp_connection_continue(struct rp_connection *connection);
+
+/* rp_connection_continue in the next turn, if nobody will do it anyway. */
+void rp_connection_wake(struct rp_connection *connection);
+
+/* Its deadline has passed, and it is on no list. */
+void rp_connection_expired(struct rp_connection *connection);
+
+void rp_connection_half_close(struct rp_connection *connection); /* idempotent */
+void rp_connection_close(struct rp_connection *connection);      /* idempotent */
+
+#endif

@@ -1,0 +1,29 @@
+/* What all workers share: filled before the first one starts, read by all, changed by none. */
+#ifndef RP_SHELL_SERVICE_H
+#define RP_SHELL_SERVICE_H
+
+#include "pure/buffer.h"
+#include "pure/drain_policy.h"
+#include "pure/http_adapter.h"
+#include "pure/routes.h"
+
+#include <rp/server.h>
+
+#define RP_SERVICE_HEADER_BYTES 4096 /* of all rp_server_header */
+#define RP_SERVICE_LOG_BYTES    512
+
+struct rp_service {
+    struct rp_server_limits limits;
+    struct rp_http_limits http;
+    struct rp_routes routes;
+    struct rp_buffer headers; /* on every response */
+    struct rp_drain_policy drain;
+    void (*log)(const char *line, void *user);
+    void *log_user;
+};
+
+/* Any thread. */
+void rp_service_log(const struct rp_service *service, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+
+#endif
