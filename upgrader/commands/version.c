@@ -1,0 +1,13 @@
+#include "commands/commands.h"
+#include "pure/request.h"
+#include <stdio.h>
+
+int rpctl_command_version(const struct rpctl_command_line *line)
+{
+    if (line->json)
+        printf("{\"event\":\"version\",\"version\":\"%s\",\"protocol\":%d}\n", RPCTL_VERSION,
+               RPCTL_PROTOCOL_VERSION);
+    else
+        printf("rpctl %s\n", RPCTL_VERSION);
+    return 0;
+}

@@ -1,0 +1,97 @@
+#include "linux/listener_collect.h"
+
+#include "linux/process.h"
+#include "linux/tcp_listener.h"
+
+#include <errno.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static bool is_known(const struct rpctl_collected *collected, uint64_t id)
+{
+    for (size_t i = 0; i < collected->count; i++)
+        if (collected->ids[i] == id) return true;
+    return false;
+}
+
+/* Keeps the descriptor if it is a listener that can take part; closes it otherwise. */
+static int sort_in(struct rpctl_collected *collected, int fd, struct rp_error *error)
+{
+    struct rpctl_tcp_listener listener;
+    struct rp_error reason;
+    int status = rpctl_tcp_listener_inspect(fd, &listener, &reason);
+
+    if (status < 0) {
+        close(fd);
+        /* A listener that lacks something is worth a word, other sockets are nobody's business. */
+        if (status == -ENOPROTOOPT || status == -EOPNOTSUPP)
+            snprintf(collected->unfit, sizeof collected->unfit, "%s", reason.message);
+        return 0;
+    }
+    if (collected->count == RP_LISTENERS_MAX) {
+        close(fd);
+        return rp_error_set(error, -ENOSPC, "the process has more than %d listeners", RP_LISTENERS_MAX);
+    }
+    collected->fds[collected->count] = fd;
+    collected->ids[collected->count] = listener.id;
+    collected->addresses[collected->count++] = listener.address;
+    return 0;
+}
+
+static int collect_sockets(struct rpctl_collected *collected, const struct rpctl_process *process,
+                           const struct rpctl_process_socket *sockets, size_t count, struct rp_error *error)
+{
+    int status = 0;
+
+    for (size_t i = 0; status == 0 && i < count; i++) {
+        int fd;
+
+        if (is_known(collected, sockets[i].inode)) continue;
+        status = rpctl_process_take_fd(process, sockets[i].fd, &fd, error);
+        if (status == 0)
+            status = sort_in(collected, fd, error);
+        else if (status == -EBADF) /* closed meanwhile */
+            status = 0;
+    }
+    return status;
+}
+
+static int collect_process(struct rpctl_collected *collected, pid_t pid, struct rp_error *error)
+{
+    struct rpctl_process process;
+    struct rpctl_process_socket *sockets = NULL;
+    size_t count = 0;
+    int status = rpctl_process_open(&process, pid, error);
+
+    if (status < 0) return status == -ESRCH ? 0 : status;
+    status = rpctl_process_sockets(pid, &sockets, &count, error);
+    if (status == 0) status = collect_sockets(collected, &process, sockets, count, error);
+    free(sockets);
+    rpctl_process_close(&process);
+    return status == -ESRCH ? 0 : status;
+}
+
+int rpctl_listeners_collect(pid_t pid, struct rpctl_collected *ret_collected, struct rp_error *error)
+{
+    pid_t *pids = malloc(RPCTL_PROCESS_TREE_MAX * sizeof *pids);
+    size_t count = 0;
+    int status;
+
+    ret_collected->count = 0;
+    ret_collected->unfit[0] = '\0';
+    if (!pids) return rp_error_set(error, -ENOMEM, "no memory to look at the sockets of pid %d", (int)pid);
+    status = rpctl_process_tree(pid, pids, RPCTL_PROCESS_TREE_MAX, &count, error);
+    for (size_t i = 0; status == 0 && i < count; i++) status = collect_process(ret_collected, pids[i], error);
+    free(pids);
+    if (status < 0) rpctl_collected_close(ret_collected);
+    return status;
+}
+
+void rpctl_collected_close(struct rpctl_collected *collected)
+{
+    for (size_t i = 0; i < collected->count; i++) close(collected->fds[i]);
+    collected->count = 0;
+}

@@ -1,0 +1,101 @@
+#include "linux/process.h"
+#include "linux/process_stat.h"
+#include <assert.h>
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+int rpctl_process_open(struct rpctl_process *ret_process, pid_t pid, struct rp_error *error)
+{
+    int pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
+    if (pidfd < 0)
+        return rp_error_set(error, -errno, "cannot open process %d: %s", (int)pid, strerror(errno));
+    uint64_t start_time = 0;
+    int r = rpctl_process_start_time(pid, &start_time);
+    if (r < 0) {
+        close(pidfd);
+        return rp_error_set(error, r, "cannot read /proc/%d/stat: %s", (int)pid, strerror(-r));
+    }
+    *ret_process = (struct rpctl_process){.pid = pid, .pidfd = pidfd, .start_time = start_time};
+    return 0;
+}
+
+void rpctl_process_close(struct rpctl_process *process)
+{
+    if (process->pidfd >= 0) close(process->pidfd);
+    process->pidfd = -1;
+}
+
+int rpctl_process_signal(const struct rpctl_process *process, int signal_number)
+{
+    if (syscall(SYS_pidfd_send_signal, process->pidfd, signal_number, NULL, 0) < 0) return -errno;
+    return 0;
+}
+
+int rpctl_process_take_fd(const struct rpctl_process *process, int fd, int *ret_fd, struct rp_error *error)
+{
+    int copy = (int)syscall(SYS_pidfd_getfd, process->pidfd, fd, 0);
+    if (copy >= 0) {
+        *ret_fd = copy;
+        return 0;
+    }
+    int code = -errno;
+    const char *remedy = "";
+    if (code == -EPERM)
+        remedy = " (ptrace rights are missing: see kernel.yama.ptrace_scope, or in a container allow "
+                 "pidfd_getfd; a server that sends FDSTORE=1 needs none)";
+    return rp_error_set(error, code, "cannot duplicate descriptor %d of process %d: %s%s", fd,
+                        (int)process->pid, strerror(-code), remedy);
+}
+
+int rpctl_process_start_time(pid_t pid, uint64_t *ret_start_time)
+{
+    struct rpctl_process_stat stat;
+    int r = rpctl_process_stat_read(pid, &stat);
+    if (r == 0) *ret_start_time = stat.start_time;
+    return r;
+}
+
+int rpctl_process_become_subreaper(struct rp_error *error)
+{
+    if (prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) == 0) return 0;
+    return rp_error_set(error, -errno, "cannot become the parent of orphans (PR_SET_CHILD_SUBREAPER): %s",
+                        strerror(errno));
+}
+
+void rpctl_process_ignore_sigpipe(void)
+{
+    struct sigaction action;
+    sigaction(SIGPIPE, NULL, &action);
+    if (!(action.sa_flags & SA_SIGINFO) && action.sa_handler == SIG_DFL) signal(SIGPIPE, SIG_IGN);
+}
+
+int rpctl_process_reap(pid_t *ret_pid, int *ret_status)
+{
+    int status;
+    pid_t pid;
+    do pid = waitpid(-1, &status, WNOHANG);
+    while (pid < 0 && errno == EINTR);
+    if (pid < 0) return -errno;
+    if (pid == 0) return -EAGAIN;
+    *ret_pid = pid;
+    *ret_status = status;
+    return 0;
+}
+
+void rpctl_process_describe_status(int status, char text[RPCTL_PROCESS_STATUS_BYTES])
+{
+    if (WIFEXITED(status)) {
+        snprintf(text, RPCTL_PROCESS_STATUS_BYTES, "exit status %d", WEXITSTATUS(status));
+        return;
+    }
+    assert(WIFSIGNALED(status));
+    const char *name = sigabbrev_np(WTERMSIG(status));
+    snprintf(text, RPCTL_PROCESS_STATUS_BYTES, name ? "signal %d (SIG%s)%s" : "signal %d%s%s",
+             WTERMSIG(status), name ? name : "", WCOREDUMP(status) ? ", core dumped" : "");
+}

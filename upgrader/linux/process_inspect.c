@@ -1,0 +1,170 @@
+#include "linux/process.h"
+#include "linux/process_stat.h"
+#include <dirent.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+/* --- sockets of one process --- */
+
+struct socket_list {
+    struct rpctl_process_socket *items;
+    size_t count, capacity;
+};
+
+static int append_socket(struct socket_list *list, struct rpctl_process_socket socket)
+{
+    if (list->count == list->capacity) {
+        size_t capacity = list->capacity ? 2 * list->capacity : 16;
+        struct rpctl_process_socket *items = reallocarray(list->items, capacity, sizeof *items);
+        if (!items) return -ENOMEM;
+        list->items = items;
+        list->capacity = capacity;
+    }
+    list->items[list->count++] = socket;
+    return 0;
+}
+
+/* Descriptors come and go while we read: one that is gone is none. */
+static bool read_socket_inode(int dir_fd, const char *name, uint64_t *ret_inode)
+{
+    char target[64];
+    ssize_t length = readlinkat(dir_fd, name, target, sizeof target - 1);
+    if (length < 0) return false;
+    target[length] = '\0';
+    return sscanf(target, "socket:[%" SCNu64 "]", ret_inode) == 1;
+}
+
+static int read_sockets(DIR *dir, struct socket_list *list)
+{
+    struct dirent *entry;
+    while (errno = 0, (entry = readdir(dir))) {
+        struct rpctl_process_socket socket;
+        if (entry->d_name[0] == '.' || !read_socket_inode(dirfd(dir), entry->d_name, &socket.inode)) continue;
+        socket.fd = atoi(entry->d_name);
+        int r = append_socket(list, socket);
+        if (r < 0) return r;
+    }
+    return -errno;
+}
+
+int rpctl_process_sockets(pid_t pid, struct rpctl_process_socket **ret_sockets, size_t *ret_count,
+                          struct rp_error *error)
+{
+    char path[32];
+    snprintf(path, sizeof path, "/proc/%d/fd", (int)pid);
+    DIR *dir = opendir(path);
+    int r = dir ? 0 : errno == ENOENT ? -ESRCH : -errno;
+    struct socket_list list = {0};
+    if (dir) {
+        r = read_sockets(dir, &list);
+        closedir(dir);
+    }
+    if (r < 0) {
+        free(list.items);
+        return rp_error_set(error, r, "cannot read the descriptors of process %d: %s", (int)pid,
+                            strerror(-r));
+    }
+    *ret_sockets = list.items;
+    *ret_count = list.count;
+    return 0;
+}
+
+/* --- the tree of one process --- */
+
+struct stat_list {
+    struct rpctl_process_stat *items;
+    size_t count, capacity;
+};
+
+static int append_stat(struct stat_list *list, const struct rpctl_process_stat *stat)
+{
+    if (list->count == list->capacity) {
+        size_t capacity = list->capacity ? 2 * list->capacity : 256;
+        struct rpctl_process_stat *items = reallocarray(list->items, capacity, sizeof *items);
+        if (!items) return -ENOMEM;
+        list->items = items;
+        list->capacity = capacity;
+    }
+    list->items[list->count++] = *stat;
+    return 0;
+}
+
+static int read_all_stats(DIR *dir, struct stat_list *list)
+{
+    struct dirent *entry;
+    while (errno = 0, (entry = readdir(dir))) {
+        struct rpctl_process_stat stat;
+        int pid = atoi(entry->d_name);
+        if (pid <= 0 || rpctl_process_stat_read(pid, &stat) < 0) continue;
+        int r = append_stat(list, &stat);
+        if (r < 0) return r;
+    }
+    return -errno;
+}
+
+static bool is_dead(const struct rpctl_process_stat *stat)
+{
+    return stat->state == 'Z' || stat->state == 'X';
+}
+
+static bool contains(const pid_t *pids, size_t count, pid_t pid)
+{
+    for (size_t i = 0; i < count; i++)
+        if (pids[i] == pid) return true;
+    return false;
+}
+
+/* Adds whoever belongs to those that are there; 1 when somebody was added, else 0. A dead process has no
+ * children any more: they have another parent by then. */
+static int add_relatives(const struct stat_list *all, pid_t leader, pid_t *pids, size_t max, size_t *count)
+{
+    size_t before = *count;
+    for (size_t i = 0; i < all->count; i++) {
+        const struct rpctl_process_stat *stat = &all->items[i];
+        if (is_dead(stat) || contains(pids, *count, stat->pid)) continue;
+        if (stat->pid != leader && stat->session != leader && !contains(pids, *count, stat->parent)) continue;
+        if (*count == max) return -E2BIG;
+        pids[(*count)++] = stat->pid;
+    }
+    return *count > before;
+}
+
+static void move_to_front(pid_t *pids, size_t count, pid_t pid)
+{
+    for (size_t i = 1; i < count; i++)
+        if (pids[i] == pid) {
+            pids[i] = pids[0];
+            pids[0] = pid;
+        }
+}
+
+static int read_tree(pid_t pid, pid_t *pids, size_t max, size_t *ret_count)
+{
+    DIR *dir = opendir("/proc");
+    if (!dir) return -errno;
+    struct stat_list all = {0};
+    size_t count = 0;
+    int r = read_all_stats(dir, &all);
+    closedir(dir);
+    if (r == 0) do
+            r = add_relatives(&all, pid, pids, max, &count);
+        while (r > 0);
+    free(all.items);
+    if (r < 0) return r;
+    move_to_front(pids, count, pid);
+    *ret_count = count;
+    return 0;
+}
+
+int rpctl_process_tree(pid_t pid, pid_t *pids, size_t max, size_t *ret_count, struct rp_error *error)
+{
+    int r = read_tree(pid, pids, max, ret_count);
+    if (r == -E2BIG) return rp_error_set(error, r, "process %d has more than %zu descendants", (int)pid, max);
+    if (r < 0) return rp_error_set(error, r, "cannot read /proc: %s", strerror(-r));
+    return 0;
+}

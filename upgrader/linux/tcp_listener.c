@@ -1,0 +1,90 @@
+#include "linux/tcp_listener.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <netinet/in.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+
+#ifndef IPPROTO_MPTCP
+#define IPPROTO_MPTCP 262
+#endif
+#ifndef SO_BINDTOIFINDEX
+#define SO_BINDTOIFINDEX 62
+#endif
+
+static int read_option(int fd, int option, int *ret_value)
+{
+    socklen_t length = sizeof(*ret_value);
+
+    return getsockopt(fd, SOL_SOCKET, option, ret_value, &length) == 0 ? 0 : -errno;
+}
+
+static int check_protocol(int fd, struct rp_error *error)
+{
+    int domain = 0, type = 0, protocol = 0;
+    int result = read_option(fd, SO_DOMAIN, &domain);
+
+    if (result == 0) result = read_option(fd, SO_TYPE, &type);
+    if (result == 0) result = read_option(fd, SO_PROTOCOL, &protocol);
+    if (result < 0) return rp_error_set(error, result, "not a socket (%s)", strerror(-result));
+    if (protocol == IPPROTO_MPTCP)
+        return rp_error_set(error, -EOPNOTSUPP,
+                            "an MPTCP listener cannot be steered: make the server use plain TCP "
+                            "(Go: GODEBUG=multipathtcp=0)");
+    if ((domain != AF_INET && domain != AF_INET6) || type != SOCK_STREAM || protocol != IPPROTO_TCP)
+        return rp_error_set(error, -EPROTONOSUPPORT, "not a TCP socket: only TCP listeners can be upgraded");
+    return 0;
+}
+
+static int check_listening(int fd, struct rp_error *error)
+{
+    int reuseport = 0;
+    int result;
+
+    if (!rpctl_tcp_listener_is_listening(fd))
+        return rp_error_set(error, -EINVAL,
+                            "the socket is not listening: call listen() before handing it over");
+    result = read_option(fd, SO_REUSEPORT, &reuseport);
+    if (result < 0) return rp_error_set(error, result, "cannot read SO_REUSEPORT: %s", strerror(-result));
+    if (!reuseport)
+        return rp_error_set(
+            error, -ENOPROTOOPT,
+            "the listener has no SO_REUSEPORT, so no second version can listen beside it: set "
+            "it before bind(), or use --socket-activation");
+    return 0;
+}
+
+void rpctl_tcp_listener_hide(int fd)
+{
+    int no_such_interface = INT_MAX;
+
+    setsockopt(fd, SOL_SOCKET, SO_BINDTOIFINDEX, &no_such_interface, sizeof(no_such_interface));
+}
+
+bool rpctl_tcp_listener_is_listening(int fd)
+{
+    int listening = 0;
+
+    return read_option(fd, SO_ACCEPTCONN, &listening) == 0 && listening;
+}
+
+int rpctl_tcp_listener_inspect(int fd, struct rpctl_tcp_listener *ret_listener, struct rp_error *error)
+{
+    struct rpctl_tcp_listener listener = {0};
+    struct stat status;
+    int device = 0;
+    int result = check_protocol(fd, error);
+
+    if (result == 0) result = check_listening(fd, error);
+    if (result == 0) result = rp_address_of_socket(&listener.address, fd, error);
+    if (result < 0) return result;
+    if (fstat(fd, &status) != 0)
+        return rp_error_set(error, -errno, "cannot read the inode of a listener: %s", strerror(errno));
+    /* Since Linux 5.1; where it is missing the socket is taken as bound to no interface. */
+    if (read_option(fd, SO_BINDTOIFINDEX, &device) == 0) listener.device = (unsigned)device;
+    listener.id = status.st_ino;
+    *ret_listener = listener;
+    return 0;
+}

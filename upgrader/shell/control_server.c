@@ -1,0 +1,485 @@
+/* States of a client:
+ *
+ *   accepted --> RECEIVING --whole line--> SERVING --finish--> FINISHING --queue out--> CLOSING --> freed
+ *                    |                       |                   ^   |                     ^
+ *                    +-- reject: too long, --+-------------------+   +--- deadline --------+
+ *                    |   too late, refused   |                                             |
+ *                    +-----------------------+---- gone, cut, server closed ---------------+
+ *
+ * close_client() is the one arrow to CLOSING. The timer bounds RECEIVING and FINISHING. A client that
+ * half-closes after its request (`nc -N`) still gets its events; one that is gone altogether is closed at
+ * once, so that it does not count against the limit during a long drain.
+ *
+ * A client whose request is too long is still writing: closing then would make its write fail before it has
+ * read why. So its input is drained until it hangs up, or the deadline of FINISHING. */
+#include "shell/control_server.h"
+#include "linux/process.h"
+#include "pure/exit_code.h"
+#include "pure/line_buffer.h"
+#include "pure/printable.h"
+#include "pure/request.h"
+#include <assert.h>
+#include <errno.h>
+#include <jansson.h>
+#include <poll.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/queue.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#define READ_BYTES   8192
+#define REASON_BYTES 1024
+#define REJECTED_MAX 100 /* beyond the clients: those that are told that there are too many */
+
+enum client_state { RECEIVING, SERVING, FINISHING, CLOSING };
+
+struct rpctl_control_client {
+    struct rpctl_control_server *server;
+    LIST_ENTRY(rpctl_control_client) link;
+    uv_pipe_t pipe;
+    uv_timer_t deadline;
+    uv_shutdown_t shutdown;
+    unsigned open_handles;
+    enum client_state state;
+    bool handed_over; /* on_request was called: on_client_closed is owed */
+    bool drains;      /* closes only when the peer has hung up */
+    bool hung_up;     /* its output is shut down */
+    pid_t pid;
+    uid_t uid;
+    struct rpctl_line_buffer input;
+};
+
+struct rpctl_control_server {
+    uv_pipe_t listener;
+    uv_pipe_t refusal; /* takes a connection that there is no memory for */
+    bool refusing;
+    bool postponed; /* a connection waits in libuv until `refusal` is free again */
+    bool closing;
+    unsigned open_handles;
+    size_t client_count;
+    LIST_HEAD(, rpctl_control_client) clients;
+    struct rpctl_control_handlers handlers;
+    void *data;
+    rpctl_control_server_closed_cb *closed;
+    void *closed_data;
+    char *service;
+    char discarded[READ_BYTES];
+};
+
+/* One write: the request and its bytes. */
+struct output {
+    uv_write_t request;
+    char bytes[];
+};
+
+/* --- the end of a server --- */
+
+static void free_server(struct rpctl_control_server *server)
+{
+    free(server->service);
+    free(server);
+}
+
+static void free_when_closed(struct rpctl_control_server *server)
+{
+    if (!server->closing || server->open_handles > 0 || server->client_count > 0) return;
+    rpctl_control_server_closed_cb *closed = server->closed;
+    void *data = server->closed_data;
+    free_server(server);
+    if (closed) closed(data);
+}
+
+static void on_listener_closed(uv_handle_t *handle)
+{
+    struct rpctl_control_server *server = handle->data;
+    server->open_handles--;
+    free_when_closed(server);
+}
+
+/* --- the end of a client --- */
+
+static void on_client_handle_closed(uv_handle_t *handle)
+{
+    struct rpctl_control_client *client = handle->data;
+    struct rpctl_control_server *server = client->server;
+    if (--client->open_handles > 0) return;
+    LIST_REMOVE(client, link);
+    if (client->handed_over) server->handlers.on_client_closed(client, server->data);
+    rpctl_line_buffer_done(&client->input);
+    free(client);
+    server->client_count--;
+    free_when_closed(server);
+}
+
+static void close_client(struct rpctl_control_client *client)
+{
+    if (client->state == CLOSING) return;
+    client->state = CLOSING;
+    uv_close((uv_handle_t *)&client->pipe, on_client_handle_closed);
+    uv_close((uv_handle_t *)&client->deadline, on_client_handle_closed);
+}
+
+static void on_shutdown(uv_shutdown_t *request, int status)
+{
+    (void)request;
+    (void)status;
+}
+
+static size_t queued_bytes(const struct rpctl_control_client *client)
+{
+    return uv_stream_get_write_queue_size((const uv_stream_t *)&client->pipe);
+}
+
+static void close_when_out(struct rpctl_control_client *client)
+{
+    if (client->state != FINISHING || queued_bytes(client) > 0) return;
+    if (client->hung_up) return;
+    client->hung_up = client->drains;
+    if (!client->drains || uv_shutdown(&client->shutdown, (uv_stream_t *)&client->pipe, on_shutdown) < 0)
+        close_client(client);
+}
+
+/* --- output --- */
+
+static void on_written(uv_write_t *request, int status)
+{
+    struct rpctl_control_client *client = request->handle->data;
+    free(request->data);
+    if (status < 0)
+        close_client(client);
+    else
+        close_when_out(client);
+}
+
+static void queue_output(struct rpctl_control_client *client, struct output *output, size_t from,
+                         size_t length)
+{
+    uv_buf_t buffer = uv_buf_init(output->bytes + from, (unsigned)(length - from));
+    output->request.data = output;
+    if (queued_bytes(client) + buffer.len > RPCTL_CONTROL_QUEUE_MAX ||
+        uv_write(&output->request, (uv_stream_t *)&client->pipe, &buffer, 1, on_written) < 0) {
+        free(output);
+        close_client(client);
+    }
+}
+
+void rpctl_control_client_send(struct rpctl_control_client *client, const char *line)
+{
+    if (client->state == FINISHING || client->state == CLOSING) return;
+    size_t length = strlen(line) + 1;
+    struct output *output = malloc(sizeof *output + length);
+    if (!output) {
+        close_client(client);
+        return;
+    }
+    memcpy(output->bytes, line, length - 1);
+    output->bytes[length - 1] = '\n';
+    uv_buf_t buffer = uv_buf_init(output->bytes, (unsigned)length);
+    int written =
+        queued_bytes(client) > 0 ? UV_EAGAIN : uv_try_write((uv_stream_t *)&client->pipe, &buffer, 1);
+    if (written == (int)length)
+        free(output);
+    else
+        queue_output(client, output, written > 0 ? (size_t)written : 0, length);
+}
+
+static void on_deadline(uv_timer_t *timer)
+{
+    struct rpctl_control_client *client = timer->data;
+    char reason[64];
+    if (client->state != RECEIVING) {
+        close_client(client);
+        return;
+    }
+    snprintf(reason, sizeof reason, "no whole request line came within %d s",
+             RPCTL_CONTROL_REQUEST_TIMEOUT_MS / 1000);
+    rpctl_control_client_reject(client, RPCTL_EXIT_USAGE, reason);
+}
+
+void rpctl_control_client_finish(struct rpctl_control_client *client)
+{
+    if (client->state == FINISHING || client->state == CLOSING) return;
+    client->state = FINISHING;
+    uv_timer_start(&client->deadline, on_deadline, RPCTL_CONTROL_FINISH_TIMEOUT_MS, 0);
+    close_when_out(client);
+}
+
+void rpctl_control_client_reject(struct rpctl_control_client *client, int exit_code, const char *reason)
+{
+    char clean[REASON_BYTES];
+    rpctl_printable_copy(clean, sizeof clean, reason, strlen(reason));
+    json_t *event =
+        json_pack("{s:s, s:s, s:i, s:s, s:s}", "event", "result", "service", client->server->service, "exit",
+                  exit_code, "outcome", rpctl_exit_outcome(exit_code), "reason", clean);
+    char *line = event ? json_dumps(event, JSON_COMPACT) : NULL;
+    if (line) rpctl_control_client_send(client, line);
+    free(line);
+    json_decref(event);
+    rpctl_control_client_finish(client);
+}
+
+pid_t rpctl_control_client_pid(const struct rpctl_control_client *client)
+{
+    return client->pid;
+}
+
+uid_t rpctl_control_client_uid(const struct rpctl_control_client *client)
+{
+    return client->uid;
+}
+
+/* --- input --- */
+
+static void on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *buffer)
+{
+    struct rpctl_control_client *client = handle->data;
+    char *room = client->server->discarded;
+    (void)suggested;
+    if (client->state == RECEIVING && rpctl_line_buffer_reserve(&client->input, READ_BYTES, &room) < 0)
+        *buffer = uv_buf_init(NULL, 0); /* libuv says UV_ENOBUFS to on_read */
+    else
+        *buffer = uv_buf_init(room, READ_BYTES);
+}
+
+static void hand_over(struct rpctl_control_client *client, const char *line, size_t length)
+{
+    struct rpctl_control_server *server = client->server;
+    uv_timer_stop(&client->deadline);
+    client->state = SERVING;
+    client->handed_over = true;
+    server->handlers.on_request(client, line, length, server->data);
+}
+
+static void reject_too_long(struct rpctl_control_client *client)
+{
+    char reason[64];
+    snprintf(reason, sizeof reason, "the request line is longer than %d KiB", RPCTL_REQUEST_BYTES_MAX / 1024);
+    client->drains = true;
+    rpctl_control_client_reject(client, RPCTL_EXIT_USAGE, reason);
+}
+
+static void take_bytes(struct rpctl_control_client *client, size_t length)
+{
+    char *line;
+    size_t line_length;
+    rpctl_line_buffer_added(&client->input, length);
+    int r = rpctl_line_buffer_next(&client->input, &line, &line_length);
+    if (r > 0)
+        hand_over(client, line, line_length);
+    else if (r < 0)
+        reject_too_long(client);
+}
+
+/* Unix sockets say HUP only when the peer has closed for good, not when it has shut down its output. */
+static bool is_peer_gone(const struct rpctl_control_client *client)
+{
+    struct pollfd poll_fd = {.fd = -1};
+    uv_fileno((const uv_handle_t *)&client->pipe, &poll_fd.fd);
+    return poll(&poll_fd, 1, 0) > 0 && (poll_fd.revents & (POLLHUP | POLLERR));
+}
+
+static void on_input_end(struct rpctl_control_client *client)
+{
+    bool has_begun = client->input.end > client->input.start;
+    bool is_receiving = client->state == RECEIVING;
+    if (is_peer_gone(client) || client->drains || (is_receiving && !has_begun))
+        close_client(client);
+    else if (is_receiving)
+        rpctl_control_client_reject(client, RPCTL_EXIT_USAGE, "the request line has no end (no newline)");
+    else
+        uv_read_stop((uv_stream_t *)&client->pipe);
+}
+
+static void on_read(uv_stream_t *stream, ssize_t length, const uv_buf_t *buffer)
+{
+    struct rpctl_control_client *client = stream->data;
+    (void)buffer;
+    if (client->state == CLOSING || length == 0) return;
+    if (length == UV_EOF)
+        on_input_end(client);
+    else if (length < 0)
+        close_client(client);
+    else if (client->state == RECEIVING)
+        take_bytes(client, (size_t)length);
+}
+
+/* --- accepting --- */
+
+static int identify(struct rpctl_control_client *client)
+{
+    struct ucred peer;
+    socklen_t length = sizeof peer;
+    int fd;
+    int r = uv_fileno((const uv_handle_t *)&client->pipe, &fd);
+    if (r < 0) return r;
+    if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &length) < 0) return -errno;
+    client->pid = peer.pid;
+    client->uid = peer.uid;
+    return 0;
+}
+
+static void reject_at_once(struct rpctl_control_client *client, int exit_code, const char *reason)
+{
+    client->drains = true;
+    rpctl_control_client_reject(client, exit_code, reason);
+}
+
+static void greet(struct rpctl_control_client *client)
+{
+    char reason[128];
+    size_t count = client->server->client_count;
+    uid_t own = geteuid();
+    if (count > RPCTL_CONTROL_CLIENTS_MAX + REJECTED_MAX)
+        close_client(client);
+    else if (client->uid != own && client->uid != 0) {
+        snprintf(reason, sizeof reason, "this service belongs to user %u, not to user %u", (unsigned)own,
+                 (unsigned)client->uid);
+        reject_at_once(client, RPCTL_EXIT_REFUSED, reason);
+    } else if (count > RPCTL_CONTROL_CLIENTS_MAX) {
+        snprintf(reason, sizeof reason, "%d clients are connected already", RPCTL_CONTROL_CLIENTS_MAX);
+        reject_at_once(client, RPCTL_EXIT_BUSY, reason);
+    } else
+        uv_timer_start(&client->deadline, on_deadline, RPCTL_CONTROL_REQUEST_TIMEOUT_MS, 0);
+}
+
+static void add_client(struct rpctl_control_server *server, struct rpctl_control_client *client)
+{
+    uv_loop_t *loop = server->listener.loop;
+    int r = uv_pipe_init(loop, &client->pipe, 0);
+    assert(r == 0);
+    r = uv_timer_init(loop, &client->deadline);
+    assert(r == 0);
+    client->server = server;
+    client->pipe.data = client->deadline.data = client;
+    client->open_handles = 2;
+    client->input.max_bytes = (size_t)RPCTL_REQUEST_BYTES_MAX;
+    LIST_INSERT_HEAD(&server->clients, client, link);
+    server->client_count++;
+    r = uv_accept((uv_stream_t *)&server->listener, (uv_stream_t *)&client->pipe);
+    if (r == 0) r = identify(client);
+    if (r == 0) r = uv_read_start((uv_stream_t *)&client->pipe, on_alloc, on_read);
+    if (r < 0)
+        close_client(client);
+    else
+        greet(client);
+}
+
+static void accept_client(struct rpctl_control_server *server);
+
+static void on_refusal_closed(uv_handle_t *handle)
+{
+    struct rpctl_control_server *server = handle->data;
+    server->refusing = false;
+    server->open_handles--;
+    if (server->postponed && !server->closing) accept_client(server);
+    free_when_closed(server);
+}
+
+/* libuv stops listening for ever when a connection is not accepted. */
+static void refuse_client(struct rpctl_control_server *server)
+{
+    server->postponed = server->refusing;
+    if (server->refusing) return;
+    int r = uv_pipe_init(server->listener.loop, &server->refusal, 0);
+    assert(r == 0);
+    server->refusing = true;
+    server->refusal.data = server;
+    server->open_handles++;
+    uv_accept((uv_stream_t *)&server->listener, (uv_stream_t *)&server->refusal);
+    uv_close((uv_handle_t *)&server->refusal, on_refusal_closed);
+}
+
+static void accept_client(struct rpctl_control_server *server)
+{
+    struct rpctl_control_client *client = calloc(1, sizeof *client);
+    server->postponed = false;
+    if (client)
+        add_client(server, client);
+    else
+        refuse_client(server);
+}
+
+/* A failed accept (EMFILE, a peer that is gone already) concerns that one connection; libuv goes on. */
+static void on_connection(uv_stream_t *listener, int status)
+{
+    struct rpctl_control_server *server = listener->data;
+    if (status == 0 && !server->closing) accept_client(server);
+}
+
+/* --- the beginning and the end --- */
+
+static int check_socket(int fd)
+{
+    int domain, listening;
+    socklen_t length = sizeof domain;
+    if (getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &length) < 0) return -errno;
+    length = sizeof listening;
+    if (getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listening, &length) < 0) return -errno;
+    return domain == AF_UNIX && listening ? 0 : -EINVAL;
+}
+
+static struct rpctl_control_server *allocate(const char *service,
+                                             const struct rpctl_control_handlers *handlers, void *data)
+{
+    struct rpctl_control_server *server = calloc(1, sizeof *server);
+    char *name = strdup(service);
+    if (!server || !name) {
+        free(server);
+        free(name);
+        return NULL;
+    }
+    server->service = name;
+    server->handlers = *handlers;
+    server->data = data;
+    LIST_INIT(&server->clients);
+    return server;
+}
+
+static int listen_on(struct rpctl_control_server *server, uv_loop_t *loop, int fd)
+{
+    int r = uv_pipe_init(loop, &server->listener, 0);
+    assert(r == 0);
+    server->listener.data = server;
+    server->open_handles = 1;
+    r = uv_pipe_open(&server->listener, fd);
+    if (r < 0) close(fd);
+    if (r == 0) r = uv_listen((uv_stream_t *)&server->listener, RPCTL_CONTROL_CLIENTS_MAX, on_connection);
+    if (r < 0) rpctl_control_server_close(server, NULL, NULL);
+    return r;
+}
+
+int rpctl_control_server_new(uv_loop_t *loop, int fd, const char *service,
+                             const struct rpctl_control_handlers *handlers, void *data,
+                             struct rpctl_control_server **ret_server, struct rp_error *error)
+{
+    struct rpctl_control_server *server = NULL;
+    int r = check_socket(fd);
+    if (r == 0) {
+        server = allocate(service, handlers, data);
+        r = server ? 0 : -ENOMEM;
+    }
+    if (server)
+        r = listen_on(server, loop, fd);
+    else
+        close(fd);
+    if (r < 0) return rp_error_set(error, r, "cannot serve the control socket: %s", strerror(-r));
+    rpctl_process_ignore_sigpipe();
+    *ret_server = server;
+    return 0;
+}
+
+void rpctl_control_server_close(struct rpctl_control_server *server, rpctl_control_server_closed_cb *callback,
+                                void *data)
+{
+    if (server->closing) return;
+    server->closing = true;
+    server->closed = callback;
+    server->closed_data = data;
+    uv_close((uv_handle_t *)&server->listener, on_listener_closed);
+    struct rpctl_control_client *client;
+    LIST_FOREACH(client, &server->clients, link)
+    if (client->state != FINISHING) close_client(client);
+}

@@ -1,0 +1,60 @@
+/* The control socket: takes one request line per client, and sends event lines back (see PROTOCOL.md).
+ *
+ * A request line is bounded by RPCTL_REQUEST_BYTES_MAX of pure/request.h. Owns the listening socket and every
+ * client's connection. Knows lines, not their meaning. Runs on the loop's thread. */
+#ifndef RPCTL_CONTROL_SERVER_H
+#define RPCTL_CONTROL_SERVER_H
+
+#include <rp/error.h>
+#include <stddef.h>
+#include <sys/types.h>
+#include <uv.h>
+
+#define RPCTL_CONTROL_CLIENTS_MAX        100
+#define RPCTL_CONTROL_QUEUE_MAX          ((size_t)1024 * 1024) /* bytes waiting for a client that does not read */
+#define RPCTL_CONTROL_REQUEST_TIMEOUT_MS 10000 /* from connecting to the end of the request line */
+#define RPCTL_CONTROL_FINISH_TIMEOUT_MS  5000  /* for a client to take its last lines */
+
+struct rpctl_control_server;
+struct rpctl_control_client;
+
+struct rpctl_control_handlers {
+    /* One whole line without its line end, terminated by a NUL (and maybe with NULs inside); valid during the
+     * call only. Once per client. */
+    void (*on_request)(struct rpctl_control_client *client, const char *line, size_t length, void *data);
+    /* The client is gone, by its own will, cut, or finished: forget the pointer. Exactly once for each client
+     * whose request was handed over, never from within a call into this module. */
+    void (*on_client_closed)(struct rpctl_control_client *client, void *data);
+};
+
+typedef void rpctl_control_server_closed_cb(void *data);
+
+/* Serves on `fd`, a listening Unix stream socket: taken over, also on error; its path stays, also at the end.
+ * `service` (valid UTF-8) stands in the events made here; it and *handlers are copied. Peers of another user
+ * than our effective one or root are refused. SIGPIPE is ignored in the process from then on. -ENOTSOCK or
+ * -EINVAL when it is no such socket, -ENOMEM. */
+int rpctl_control_server_new(uv_loop_t *loop, int fd, const char *service,
+                             const struct rpctl_control_handlers *handlers, void *data,
+                             struct rpctl_control_server **ret_server, struct rp_error *error);
+
+/* Takes no new clients; those that are finished already get their last lines (RPCTL_CONTROL_FINISH_TIMEOUT_MS
+ * at most), all others are cut. Calls back on a later turn, after every on_client_closed, and frees.
+ * `callback` may be NULL. Idempotent: a second call does nothing. */
+void rpctl_control_server_close(struct rpctl_control_server *server, rpctl_control_server_closed_cb *callback,
+                                void *data);
+
+/* Queues one event: `line` is a JSON text without line end; copied. Nothing happens when the client is
+ * finished or gone. A client whose queue passes RPCTL_CONTROL_QUEUE_MAX is cut. */
+void rpctl_control_client_send(struct rpctl_control_client *client, const char *line);
+
+/* Closes the connection when the queue is out; idempotent. */
+void rpctl_control_client_finish(struct rpctl_control_client *client);
+
+/* Sends a result event with this exit code (pure/exit_code.h) and reason, and finishes. */
+void rpctl_control_client_reject(struct rpctl_control_client *client, int exit_code, const char *reason);
+
+/* Who connected, by the kernel's word. */
+pid_t rpctl_control_client_pid(const struct rpctl_control_client *client);
+uid_t rpctl_control_client_uid(const struct rpctl_control_client *client);
+
+#endif

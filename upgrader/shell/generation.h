@@ -1,0 +1,109 @@
+/* A release, its launches (generations) and their processes (instances), as the supervisor knows them.
+ *
+ * Owns the memory, the log descriptor and the pidfds; does nothing by itself. */
+#ifndef RPCTL_GENERATION_H
+#define RPCTL_GENERATION_H
+
+#include "linux/process.h"
+#include "linux/spawn.h"
+#include "pure/backoff.h"
+#include "pure/drain.h"
+#include "pure/policy.h"
+
+#include <rp/address.h>
+#include <sys/types.h>
+#include <uv.h>
+
+/* What is launched: a value, copied by whoever keeps it. */
+struct rpctl_release {
+    char *binary; /* absolute path */
+    char **args;  /* NULL-terminated, without argv[0] */
+    char **env;   /* NULL-terminated "K=V", over the supervisor's own environment */
+};
+
+int rpctl_release_copy(struct rpctl_release *ret_copy, const char *binary, char *const *args,
+                       char *const *env);
+void rpctl_release_free(struct rpctl_release *release);
+const char *rpctl_release_name(const struct rpctl_release *release); /* base name of the binary */
+
+enum rpctl_instance_state {
+    RPCTL_INSTANCE_STARTING,
+    RPCTL_INSTANCE_READY,
+    RPCTL_INSTANCE_STOPPING, /* said so, or was told to */
+    RPCTL_INSTANCE_EXITED,
+};
+
+struct rpctl_instance {
+    struct rpctl_generation *generation;
+    unsigned number; /* 1 … */
+    enum rpctl_instance_state state;
+    struct rpctl_process process; /* pidfd -1 when it does not run */
+    int exit_status;              /* as of waitpid(2) */
+    bool notifies;                /* has sent something on NOTIFY_SOCKET, so it is held to READY=1 */
+    bool collected;          /* its listeners were looked up, so it could not take over those of another */
+    unsigned seen_listeners; /* of one that does not notify: at the last look */
+    unsigned settled_looks;  /* … at which their number had not changed */
+    char unfit[RP_ERROR_MESSAGE_BYTES]; /* … why it was not ready; "" */
+    bool killed;                        /* SIGKILL was sent by the supervisor */
+    struct rpctl_backoff backoff;
+    unsigned restarts;
+    int64_t since_ms;     /* wall clock, of this process */
+    uint64_t launched_ms; /* uv_now */
+    uv_timer_t *relaunch; /* NULL when none is due */
+    char status[256];     /* STATUS= */
+};
+
+enum rpctl_generation_state {
+    RPCTL_GENERATION_STARTING, /* launched, not ready */
+    RPCTL_GENERATION_PROVING,  /* ready, gets probes only */
+    RPCTL_GENERATION_SERVING,
+    RPCTL_GENERATION_STANDBY,  /* listens, gets nothing, can take all back */
+    RPCTL_GENERATION_DRAINING, /* leaving */
+    RPCTL_GENERATION_STOPPING, /* failed before the shift, being ended */
+};
+
+struct rpctl_generation {
+    struct rpctl_generation *next;
+    unsigned number;
+    enum rpctl_generation_state state;
+    struct rpctl_release release;
+    struct rpctl_policy policy;
+    struct rpctl_health health; /* declared in X_RP_HEALTH, or AUTO */
+    int64_t since_ms;           /* wall clock */
+    int log_fd;
+
+    struct rpctl_instance *instances;
+    unsigned instance_count;
+
+    /* What the last look at the groups showed: the loop's copy, the groups belong to the jobs. */
+    struct rp_address addresses[RP_ADDRESS_LIST_MAX];
+    size_t address_count;
+    unsigned listener_count;
+
+    struct rpctl_drain drain;
+    struct rpctl_leaving *leaving; /* the shell of the drain machine */
+    unsigned quiesce_left;         /* queued or half-open at the bound of the quiesce */
+    unsigned long finished, cut;   /* connections at the drain, as reported or counted */
+    bool had_to_be_killed;
+    char crash[RPCTL_PROCESS_STATUS_BYTES]; /* how a process ended that was leaving, by no signal of ours; ""
+                                             */
+};
+
+/* A generation with `policy->instances` instances that do not run yet. Takes nothing over; log_fd is -1. */
+int rpctl_generation_new(struct rpctl_generation **ret_generation, unsigned number,
+                         const struct rpctl_release *release, const struct rpctl_policy *policy);
+
+/* Every process must have been reaped, no timer may be running. Closes the log. */
+void rpctl_generation_free(struct rpctl_generation *generation);
+
+bool rpctl_generation_is_leaving(const struct rpctl_generation *generation); /* its drain has begun */
+bool rpctl_generation_was_told_to_stop(const struct rpctl_generation *generation);
+unsigned rpctl_generation_running(const struct rpctl_generation *generation); /* processes that run */
+struct rpctl_instance *rpctl_generation_find(struct rpctl_generation *generation, pid_t pid);
+const char *rpctl_generation_state_name(enum rpctl_generation_state state);
+const char *rpctl_instance_state_name(enum rpctl_instance_state state);
+
+/* What a probe of this generation has to do: the policy's, or what the release declared, or TCP. */
+struct rpctl_health rpctl_generation_health(const struct rpctl_generation *generation);
+
+#endif

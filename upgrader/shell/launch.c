@@ -1,0 +1,391 @@
+#include "linux/log_file.h"
+#include "linux/orphans.h"
+#include "pure/child_environment.h"
+#include "shell/service.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+extern char **environ;
+
+#define CONTRACT_VARIABLES 9
+#define CONTRACT_BYTES     (RP_ADDRESS_LIST_MAX * RP_ADDRESS_TEXT_BYTES)
+
+/* The variables of the process contract, and the memory they stand in. */
+struct contract {
+    char text[CONTRACT_VARIABLES][128];
+    char listen[CONTRACT_BYTES];
+    char *entries[CONTRACT_VARIABLES + 2];
+    size_t count;
+};
+
+static void put(struct contract *contract, const char *name, const char *value)
+{
+    char *text = contract->text[contract->count];
+
+    assert(contract->count < CONTRACT_VARIABLES);
+    snprintf(text, sizeof contract->text[0], "%s=%s", name, value);
+    contract->entries[contract->count++] = text;
+}
+
+static void put_number(struct contract *contract, const char *name, unsigned value)
+{
+    char text[16];
+
+    snprintf(text, sizeof text, "%u", value);
+    put(contract, name, text);
+}
+
+/* RP_LISTEN: where the generation that serves now listens. */
+static void put_addresses(struct contract *contract, const struct rpctl_generation *old)
+{
+    char address[RP_ADDRESS_TEXT_BYTES];
+    size_t used = (size_t)snprintf(contract->listen, sizeof contract->listen, "RP_LISTEN=");
+
+    for (size_t i = 0; i < old->address_count; i++) {
+        rp_address_format(&old->addresses[i], address);
+        used += (size_t)snprintf(contract->listen + used, sizeof contract->listen - used, "%s%s",
+                                 i ? " " : "", address);
+        assert(used < sizeof contract->listen);
+    }
+    contract->entries[contract->count] = contract->listen;
+}
+
+static void make_contract(struct contract *contract, const struct rpctl_service *service,
+                          const struct rpctl_instance *instance)
+{
+    const struct rpctl_generation *generation = instance->generation;
+
+    memset(contract, 0, sizeof *contract);
+    put(contract, "RP_SERVICE", service->config->name);
+    put_number(contract, "RP_GENERATION", generation->number);
+    put_number(contract, "RP_INSTANCE", instance->number);
+    put(contract, "NOTIFY_SOCKET", service->notify_path);
+    put_number(contract, "RP_DRAIN_TIMEOUT_MS", generation->policy.drain_timeout_ms);
+    put_number(contract, "RP_IDLE_GRACE_MS", generation->policy.idle_grace_ms);
+    if (generation->policy.allow_drop) put(contract, "RP_ALLOW_DROP", "1");
+    if (service->serving && service->serving->address_count > 0) put_addresses(contract, service->serving);
+}
+
+static char **make_arguments(const struct rpctl_release *release)
+{
+    size_t count = 0;
+    char **arguments;
+
+    while (release->args[count]) count++;
+    arguments = calloc(count + 2, sizeof *arguments);
+    if (!arguments) return NULL;
+    arguments[0] = release->binary;
+    memcpy(arguments + 1, release->args, count * sizeof *arguments);
+    return arguments;
+}
+
+static void note_launch(struct rpctl_service *service, struct rpctl_instance *instance)
+{
+    instance->state = RPCTL_INSTANCE_STARTING;
+    instance->notifies = instance->killed = instance->collected = false;
+    instance->status[0] = instance->unfit[0] = '\0';
+    instance->seen_listeners = instance->settled_looks = 0;
+    instance->since_ms = rpctl_service_wall_ms();
+    instance->launched_ms = uv_now(&service->loop);
+    rpctl_service_log(service, "gen=%u instance=%u launched=%d", instance->generation->number,
+                      instance->number, (int)instance->process.pid);
+}
+
+static int spawn(struct rpctl_service *service, struct rpctl_instance *instance, const int *fds,
+                 size_t fd_count, struct rp_error *error)
+{
+    struct rpctl_generation *generation = instance->generation;
+    struct contract *contract = malloc(sizeof *contract);
+    char **arguments = make_arguments(&generation->release);
+    char **environment = NULL;
+    int status = rp_error_set(error, -ENOMEM, "cannot launch %s: no memory", generation->release.binary);
+
+    if (contract && arguments) {
+        make_contract(contract, service, instance);
+        environment = rpctl_child_environment(environ, generation->release.env, contract->entries);
+    }
+    if (environment) {
+        struct rpctl_spawn_request request = {.binary = generation->release.binary,
+                                              .argv = arguments,
+                                              .envp = environment,
+                                              .cwd_fd = service->cwd_fd,
+                                              .umask = service->umask,
+                                              .log_fd = generation->log_fd,
+                                              .listen_fds = fds,
+                                              .listen_fd_count = fd_count};
+        status = rpctl_spawn(&request, &instance->process, error);
+    }
+    if (status == 0) note_launch(service, instance);
+    free(environment);
+    free(arguments);
+    free(contract);
+    return status;
+}
+
+static int open_log(struct rpctl_service *service, struct rpctl_generation *generation,
+                    struct rp_error *error)
+{
+    char name[RPCTL_LOG_FILE_NAME_BYTES];
+    int log_dir = rpctl_service_dir_log_fd(service->config->dir);
+
+    rpctl_log_file_name(generation->number, name);
+    /* What a former supervisor of this service left under that name is older than this generation. */
+    if (unlinkat(log_dir, name, 0) < 0 && errno != ENOENT)
+        return rp_error_set(error, -errno, "cannot replace the log %s: %s", name, strerror(errno));
+    /* More logs than the latest are not worth an upgrade: what cannot be removed stays. */
+    (void)rpctl_log_file_prune(log_dir, RPCTL_LOG_KEEP_FILES, NULL);
+    return rpctl_log_file_open(log_dir, name, &generation->log_fd, error);
+}
+
+int rpctl_service_launch(struct rpctl_service *service, struct rpctl_generation *generation,
+                         struct rp_error *error)
+{
+    int status = open_log(service, generation, error);
+
+    for (unsigned i = 0; status == 0 && i < generation->instance_count; i++)
+        status = spawn(service, &generation->instances[i], NULL, 0, error);
+    return status;
+}
+
+void rpctl_service_signal(struct rpctl_generation *generation, int signal_number)
+{
+    for (unsigned i = 0; i < generation->instance_count; i++) {
+        struct rpctl_instance *instance = &generation->instances[i];
+
+        if (instance->process.pidfd < 0) continue;
+        instance->state = RPCTL_INSTANCE_STOPPING;
+        if (signal_number == SIGKILL) instance->killed = true;
+        rpctl_process_signal(&instance->process, signal_number);
+    }
+}
+
+json_t *rpctl_service_last_lines(const struct rpctl_generation *generation)
+{
+    struct rpctl_log_tail tail = {0};
+    json_t *lines;
+
+    if (generation->log_fd < 0) return NULL;
+    if (rpctl_log_file_tail(generation->log_fd, 0, RPCTL_LAST_LINES, &tail, NULL) < 0 || tail.count == 0)
+        return NULL;
+    lines = json_array();
+    for (size_t i = 0; lines && i < tail.count; i++) json_array_append_new(lines, json_string(tail.lines[i]));
+    rpctl_log_tail_done(&tail);
+    return lines;
+}
+
+/* --- a process of the generation that serves has ended: put another in its place --------------------------
+ */
+
+struct relaunch {
+    struct rpctl_service *service;
+    struct rpctl_instance *instance;
+};
+
+static bool should_run(const struct rpctl_service *service, const struct rpctl_generation *generation)
+{
+    return service->state == RPCTL_SERVICE_RUNNING && generation == service->serving &&
+           !rpctl_generation_is_leaving(generation);
+}
+
+static void relaunch_after(struct rpctl_service *service, struct rpctl_instance *instance, unsigned delay_ms);
+
+static void relaunch_later(struct rpctl_service *service, struct rpctl_instance *instance)
+{
+    uint64_t lived_ms = uv_now(&service->loop) - instance->launched_ms;
+
+    relaunch_after(service, instance, rpctl_backoff_next(&instance->backoff, lived_ms));
+}
+
+/* It gets the listeners of the dead one, so that what stands in their queues is served. */
+static void relaunch_with(struct rpctl_service *service, struct rpctl_instance *instance, const int *fds,
+                          size_t fd_count, int status)
+{
+    struct rp_error error = {0};
+
+    /* A generation that was called back may have asked for it twice. */
+    if (!should_run(service, instance->generation) || instance->process.pidfd >= 0) return;
+    if (status == 0) status = spawn(service, instance, fds, fd_count, &error);
+    if (status == 0) {
+        instance->restarts++;
+        return;
+    }
+    rpctl_service_log(service, "gen=%u instance=%u relaunch=failed reason=\"%s\"",
+                      instance->generation->number, instance->number, error.message);
+    relaunch_later(service, instance);
+}
+
+static void free_timer(uv_handle_t *handle)
+{
+    free(handle->data);
+    free(handle);
+}
+
+static void drop_timer(struct rpctl_instance *instance)
+{
+    if (!instance->relaunch) return;
+    uv_close((uv_handle_t *)instance->relaunch, free_timer);
+    instance->relaunch = NULL;
+}
+
+/* A server that does not take listeners over would leave those of the dead one unserved, and they would
+ * swallow connections. So a new generation takes the place of the whole, and the dead listeners leave with
+ * the old one. The timer stays armed until that has worked. */
+static void replace_generation(struct rpctl_service *service, struct rpctl_instance *instance)
+{
+    struct rpctl_policy policy = instance->generation->policy;
+    struct rpctl_operation *operation;
+
+    if (!should_run(service, instance->generation)) return;
+    if (service->operation) {
+        relaunch_after(service, instance, RPCTL_RETRY_MS);
+        return;
+    }
+    relaunch_later(service, instance);
+    policy.bake_ms = policy.witness_per_s = 0;
+    policy.wait = RPCTL_WAIT_SHIFTED;
+    policy.max_draining = RPCTL_DRAINING_MAX;
+    operation = rpctl_operation_new(service, "restart", &policy);
+    if (operation) rpctl_service_begin(service, operation, NULL);
+}
+
+static void on_relaunch_timer(uv_timer_t *timer)
+{
+    struct relaunch *relaunch = timer->data;
+    struct rpctl_service *service = relaunch->service;
+    struct rpctl_instance *instance = relaunch->instance;
+
+    drop_timer(instance);
+    if (instance->collected)
+        replace_generation(service, instance);
+    else
+        rpctl_steering_lend(service, instance, relaunch_with);
+}
+
+static void relaunch_after(struct rpctl_service *service, struct rpctl_instance *instance, unsigned delay_ms)
+{
+    struct relaunch *relaunch = malloc(sizeof *relaunch);
+
+    instance->relaunch = malloc(sizeof *instance->relaunch);
+    if (!relaunch || !instance->relaunch) {
+        free(relaunch);
+        free(instance->relaunch);
+        instance->relaunch = NULL;
+        rpctl_service_log(service, "gen=%u instance=%u relaunch=impossible reason=\"no memory\"",
+                          instance->generation->number, instance->number);
+        return;
+    }
+    *relaunch = (struct relaunch){service, instance};
+    uv_timer_init(&service->loop, instance->relaunch);
+    instance->relaunch->data = relaunch;
+    uv_timer_start(instance->relaunch, on_relaunch_timer, delay_ms, 0);
+}
+
+void rpctl_service_cancel_relaunch(struct rpctl_generation *generation)
+{
+    for (unsigned i = 0; i < generation->instance_count; i++) drop_timer(&generation->instances[i]);
+}
+
+void rpctl_service_relaunch_missing(struct rpctl_service *service, struct rpctl_generation *generation)
+{
+    for (unsigned i = 0; i < generation->instance_count; i++) {
+        struct rpctl_instance *instance = &generation->instances[i];
+
+        if (instance->process.pidfd < 0 && !instance->relaunch) relaunch_later(service, instance);
+    }
+}
+
+/* --- ends of processes
+ * --------------------------------------------------------------------------------------- */
+
+/* A daemon: the process that was launched ends well, what it has forked stays. */
+static bool runs_in_background(const struct rpctl_service *service, const struct rpctl_instance *instance)
+{
+    struct rpctl_orphan_owner owner = {service->config->name, instance->generation->number,
+                                       &instance->process.pid, 1};
+    pid_t pids[RPCTL_ORPHANS_MAX];
+    size_t count = 0;
+
+    if (instance->exit_status != 0) return false;
+    return rpctl_orphans_find(&owner, pids, &count, NULL) == 0 && count > 0;
+}
+
+static void tell_rollout(struct rpctl_service *service, const struct rpctl_instance *instance,
+                         const char *how)
+{
+    static const char *const when[] = {
+        [RPCTL_GENERATION_STARTING] = "before it was ready",
+        [RPCTL_GENERATION_PROVING] = "while it was proven",
+        [RPCTL_GENERATION_SERVING] = "in the bake",
+        [RPCTL_GENERATION_STANDBY] = "after the rollback",
+        [RPCTL_GENERATION_DRAINING] = "while it drained",
+    };
+
+    rpctl_service_post_because(service, RPCTL_ROLLOUT_ON_NEW_EXITED, "%s (pid %d) ended with %s %s%s",
+                               rpctl_release_name(&instance->generation->release), (int)instance->process.pid,
+                               how, when[instance->generation->state],
+                               runs_in_background(service, instance)
+                                   ? ", but runs on in the background: start it in the foreground"
+                                   : "");
+}
+
+/* What a leaving process was serving dies with it. A server that does not handle the stop signal ends by it,
+ * and that is its way. */
+static void note_crash(struct rpctl_instance *instance, int status, const char *how)
+{
+    struct rpctl_generation *generation = instance->generation;
+    bool leaving = instance->state == RPCTL_INSTANCE_STOPPING || rpctl_generation_is_leaving(generation);
+
+    if (!leaving || instance->killed || !WIFSIGNALED(status)) return;
+    if (WTERMSIG(status) != generation->policy.stop_signal)
+        snprintf(generation->crash, sizeof generation->crash, "%s", how);
+}
+
+static void on_ended(struct rpctl_service *service, struct rpctl_instance *instance, int status)
+{
+    struct rpctl_generation *generation = instance->generation;
+    char how[RPCTL_PROCESS_STATUS_BYTES];
+    bool last;
+
+    rpctl_process_describe_status(status, how);
+    rpctl_service_log(service, "gen=%u instance=%u ended=%d how=\"%s\"", generation->number, instance->number,
+                      (int)instance->process.pid, how);
+    rpctl_process_close(&instance->process);
+    note_crash(instance, status, how);
+    instance->state = RPCTL_INSTANCE_EXITED;
+    instance->exit_status = status;
+    last = rpctl_generation_running(generation) == 0;
+
+    if (service->state != RPCTL_SERVICE_RUNNING) {
+        rpctl_service_on_process_gone(service);
+        return;
+    }
+    if (should_run(service, generation)) relaunch_later(service, instance);
+    if (generation == service->candidate && generation->state == RPCTL_GENERATION_STOPPING) {
+        if (last) rpctl_rollout_shell_on_candidate_ended(service);
+        return;
+    }
+    if (generation == service->candidate) tell_rollout(service, instance, how);
+    if (last && rpctl_generation_is_leaving(generation)) rpctl_leaving_on_exited(generation);
+}
+
+void rpctl_service_reap(struct rpctl_service *service)
+{
+    pid_t pid;
+    int status;
+
+    while (rpctl_process_reap(&pid, &status) == 0) {
+        struct rpctl_instance *instance;
+
+        /* What it said before it ended counts, and all of it is there to be read by now. */
+        rpctl_service_notify_drain(service);
+        instance = rpctl_service_find_instance(service, pid);
+        /* A stranger is an orphan that came to us as the subreaper. */
+        if (instance) on_ended(service, instance, status);
+    }
+}

@@ -1,0 +1,450 @@
+#include "linux/connection_count.h"
+#include "pure/exit_code.h"
+#include "shell/service.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+/* Theory. The drain machine of a generation needs timers and jobs, which may still be under way when the
+ * generation is gone. So they stand in an object of their own, made with the generation (leaving must not
+ * fail for want of memory). It is let go of with the generation and frees itself when its last timer is
+ * closed and its last job is done. A generation may be brought back and leave again: each attempt has a
+ * number, and the answer to a job of an earlier one is not wanted. */
+
+enum {
+    TIMER_LOOK,
+    TIMER_QUIESCE,
+    TIMER_DEADLINE,
+    TIMER_RETRY, /* an action that failed and has no way out but to succeed */
+    TIMER_COUNT
+};
+
+struct rpctl_leaving {
+    struct rpctl_service *service;
+    struct rpctl_generation *generation; /* NULL: let go of */
+    struct rpctl_operation *operation;   /* NULL: its result is out */
+    uv_timer_t timers[TIMER_COUNT];
+    unsigned open_timers;
+    unsigned pending_jobs;
+    unsigned attempt;
+    struct rpctl_half_open *mark;                  /* jobs only */
+    unsigned left;                                 /* at the last look */
+    unsigned quiesce_timeout_ms, drain_timeout_ms; /* of the operation, which may be over before they are */
+    enum rpctl_drain_action retry;
+    enum rpctl_drain_state retry_state;
+};
+
+struct leaving_job {
+    struct rpctl_job job;
+    struct rpctl_leaving *leaving;
+    unsigned attempt;
+    unsigned generation;
+    int status;
+    struct rp_error error;
+    unsigned left;
+    struct rp_address addresses[RP_ADDRESS_LIST_MAX];
+    size_t address_count;
+    pid_t pids[RPCTL_INSTANCES_MAX];
+    size_t pid_count;
+    unsigned long connections;
+};
+
+static void post(struct rpctl_leaving *leaving, enum rpctl_drain_event event);
+
+/* --- its end
+ * ------------------------------------------------------------------------------------------------ */
+
+static void free_when_quiet(struct rpctl_leaving *leaving)
+{
+    if (leaving->generation || leaving->open_timers > 0 || leaving->pending_jobs > 0) return;
+    rpctl_half_open_free(leaving->mark);
+    free(leaving);
+}
+
+static void on_timer_closed(uv_handle_t *handle)
+{
+    struct rpctl_leaving *leaving = handle->data;
+
+    leaving->open_timers--;
+    free_when_quiet(leaving);
+}
+
+void rpctl_leaving_let_go(struct rpctl_leaving *leaving)
+{
+    leaving->generation->leaving = NULL;
+    leaving->generation = NULL;
+    for (int i = 0; i < TIMER_COUNT; i++) uv_close((uv_handle_t *)&leaving->timers[i], on_timer_closed);
+}
+
+/* --- jobs
+ * --------------------------------------------------------------------------------------------------- */
+
+/* Returns the leaving if the answer is still wanted. Frees the job. */
+static struct rpctl_leaving *take_job(struct rpctl_job *job, struct leaving_job *ret_result)
+{
+    struct leaving_job *self = (struct leaving_job *)job;
+    struct rpctl_leaving *leaving = self->leaving;
+
+    *ret_result = *self;
+    free(self);
+    leaving->pending_jobs--;
+    if (leaving->generation && leaving->attempt == ret_result->attempt) return leaving;
+    free_when_quiet(leaving);
+    return NULL;
+}
+
+static void act(struct rpctl_leaving *leaving, enum rpctl_drain_action action);
+
+static void on_retry(uv_timer_t *timer)
+{
+    struct rpctl_leaving *leaving = timer->data;
+
+    if (leaving->generation->drain.state == leaving->retry_state) act(leaving, leaving->retry);
+}
+
+static void fill_job(struct leaving_job *job, const struct rpctl_leaving *leaving)
+{
+    const struct rpctl_generation *generation = leaving->generation;
+
+    job->attempt = leaving->attempt;
+    job->generation = generation->number;
+    job->address_count = generation->address_count;
+    for (size_t i = 0; i < generation->address_count; i++) job->addresses[i] = generation->addresses[i];
+    for (unsigned i = 0; i < generation->instance_count; i++)
+        if (generation->instances[i].process.pidfd >= 0)
+            job->pids[job->pid_count++] = generation->instances[i].process.pid;
+}
+
+static void retry_later(struct rpctl_leaving *leaving, enum rpctl_drain_action action)
+{
+    leaving->retry = action;
+    leaving->retry_state = leaving->generation->drain.state;
+    uv_timer_start(&leaving->timers[TIMER_RETRY], on_retry, RPCTL_RETRY_MS, 0);
+}
+
+static void add_job(struct rpctl_leaving *leaving, enum rpctl_drain_action action,
+                    void (*work)(struct rpctl_job *), void (*done)(struct rpctl_job *))
+{
+    struct leaving_job *job = calloc(1, sizeof *job);
+
+    if (!job) {
+        retry_later(leaving, action);
+        return;
+    }
+    job->job.work = work;
+    job->job.done = done;
+    job->leaving = leaving;
+    fill_job(job, leaving);
+    leaving->pending_jobs++;
+    rpctl_jobs_add(&leaving->service->jobs, &job->job);
+}
+
+/* Packets that were steered by the old program before it was replaced have been delivered when this is over:
+ * their handshakes stand in the mark or in an accept queue. */
+static void settle_work(struct rpctl_job *job)
+{
+    struct leaving_job *self = (struct leaving_job *)job;
+    struct rpctl_groups *groups = self->leaving->service->groups;
+
+    if (!self->leaving->service->groups) return;
+    rpctl_half_open_free(self->leaving->mark);
+    self->leaving->mark = NULL;
+    self->status = rpctl_groups_settle(groups, &self->error);
+    if (self->status == 0)
+        self->status =
+            rpctl_groups_half_open_mark(groups, self->generation, &self->leaving->mark, &self->error);
+}
+
+static void settle_done(struct rpctl_job *job)
+{
+    struct leaving_job result;
+    struct rpctl_leaving *leaving = take_job(job, &result);
+
+    if (!leaving) return;
+    if (result.status == 0) {
+        post(leaving, RPCTL_DRAIN_ON_SETTLED);
+        return;
+    }
+    rpctl_service_log(leaving->service, "gen=%u settle=failed reason=\"%s\"", result.generation,
+                      result.error.message);
+    retry_later(leaving, RPCTL_DRAIN_DO_SETTLE);
+}
+
+/* The handshakes first: one that ends between the two looks is seen in the queue. */
+static void look_work(struct rpctl_job *job)
+{
+    struct leaving_job *self = (struct leaving_job *)job;
+    struct rpctl_groups_queue look = {0};
+    size_t half_open = 0;
+
+    if (!self->leaving->service->groups) return;
+    if (self->leaving->mark)
+        self->status = rpctl_half_open_left(self->leaving->mark, &half_open, &self->error);
+    if (self->status == 0)
+        self->status =
+            rpctl_groups_queue(self->leaving->service->groups, self->generation, &look, &self->error);
+    self->left = look.waiting + (unsigned)half_open;
+}
+
+static void look_done(struct rpctl_job *job)
+{
+    struct leaving_job result;
+    struct rpctl_leaving *leaving = take_job(job, &result);
+
+    if (!leaving) return;
+    leaving->left = result.left;
+    post(leaving,
+         result.status == 0 && result.left == 0 ? RPCTL_DRAIN_ON_LOOK_EMPTY : RPCTL_DRAIN_ON_LOOK_BUSY);
+}
+
+static void count_work(struct rpctl_job *job)
+{
+    struct leaving_job *self = (struct leaving_job *)job;
+
+    self->status = rpctl_connection_count(self->addresses, self->address_count, self->pids, self->pid_count,
+                                          &self->connections, &self->error);
+}
+
+static void kill_now(struct rpctl_leaving *leaving, unsigned long connections)
+{
+    leaving->generation->cut += connections;
+    leaving->generation->had_to_be_killed = true;
+    rpctl_service_log(leaving->service, "gen=%u killed=deadline connections=%lu", leaving->generation->number,
+                      connections);
+    rpctl_service_signal(leaving->generation, SIGKILL);
+}
+
+static void count_done(struct rpctl_job *job)
+{
+    struct leaving_job result;
+    struct rpctl_leaving *leaving = take_job(job, &result);
+
+    if (leaving) kill_now(leaving, result.connections);
+}
+
+static void on_closed(struct rpctl_service *service, struct rpctl_generation *generation, int status,
+                      const struct rp_error *error)
+{
+    if (status < 0)
+        rpctl_service_log(service, "gen=%u close=failed reason=\"%s\"", generation->number, error->message);
+    post(generation->leaving, status == 0 ? RPCTL_DRAIN_ON_CLOSED : RPCTL_DRAIN_ON_CLOSE_FAILED);
+}
+
+/* --- what is told about it
+ * ----------------------------------------------------------------------------------- */
+
+static struct rpctl_operation *reported(const struct rpctl_leaving *leaving)
+{
+    return leaving->operation && leaving->operation->draining ? leaving->operation : NULL;
+}
+
+static void report_drained(struct rpctl_leaving *leaving)
+{
+    const struct rpctl_generation *generation = leaving->generation;
+    struct rpctl_operation *operation = reported(leaving);
+
+    if (!operation) return;
+    rpctl_operation_end(operation,
+                        json_pack("{sI,sI}", "finished", (json_int_t)generation->finished, "cut",
+                                  (json_int_t)generation->cut),
+                        "%lu finished, %lu cut", generation->finished, generation->cut);
+    rpctl_operation_begin(operation, "close", 0);
+}
+
+static void finish_operation(struct rpctl_operation *operation, const struct rpctl_generation *generation)
+{
+    int exit_code = RPCTL_EXIT_NOT_SPOTLESS;
+
+    operation->drained = true;
+    operation->finished = generation->finished;
+    operation->cut = generation->cut;
+    rpctl_operation_end(operation, NULL, "%s", "");
+    if (generation->cut > 0)
+        rpctl_operation_fail(operation, "%lu connections were cut at the drain deadline", generation->cut);
+    else if (generation->had_to_be_killed)
+        rpctl_operation_fail(operation,
+                             "the old generation did not stop by the drain deadline and was killed");
+    else if (generation->crash[0])
+        rpctl_operation_fail(operation, "a process of the old generation ended with %s while it drained",
+                             generation->crash);
+    else
+        exit_code = RPCTL_EXIT_DONE;
+    rpctl_operation_finish(operation, exit_code);
+}
+
+static void finish(struct rpctl_leaving *leaving)
+{
+    struct rpctl_service *service = leaving->service;
+    struct rpctl_generation *generation = leaving->generation;
+    struct rpctl_operation *operation = reported(leaving);
+
+    rpctl_service_log(service, "gen=%u gone finished=%lu cut=%lu", generation->number, generation->finished,
+                      generation->cut);
+    leaving->operation = NULL;
+    if (generation == service->candidate) {
+        rpctl_service_post(service, RPCTL_ROLLOUT_ON_NEW_RETIRED);
+        return;
+    }
+    if (operation) finish_operation(operation, generation);
+    rpctl_service_forget_generation(service, generation);
+}
+
+/* --- the actions
+ * ---------------------------------------------------------------------------------------------- */
+
+static void on_look(uv_timer_t *timer)
+{
+    post(timer->data, RPCTL_DRAIN_ON_LOOK_TIMER);
+}
+
+static void on_quiesce_timeout(uv_timer_t *timer)
+{
+    struct rpctl_leaving *leaving = timer->data;
+
+    leaving->generation->quiesce_left = leaving->left;
+    post(leaving, RPCTL_DRAIN_ON_QUIESCE_TIMEOUT);
+}
+
+static void on_deadline(uv_timer_t *timer)
+{
+    post(timer->data, RPCTL_DRAIN_ON_DEADLINE);
+}
+
+static void stop_processes(struct rpctl_leaving *leaving)
+{
+    struct rpctl_operation *operation = reported(leaving);
+
+    rpctl_service_signal(leaving->generation, leaving->generation->policy.stop_signal);
+    if (operation) rpctl_operation_begin(operation, "drain", operation->policy.drain_timeout_ms);
+}
+
+static void tell_quiet(struct rpctl_leaving *leaving)
+{
+    if (leaving->generation == leaving->service->serving)
+        rpctl_service_post(leaving->service, RPCTL_ROLLOUT_ON_OLD_QUIET);
+}
+
+static void disarm(struct rpctl_leaving *leaving)
+{
+    for (int i = 0; i < TIMER_COUNT; i++) uv_timer_stop(&leaving->timers[i]);
+}
+
+static void arm(struct rpctl_leaving *leaving, int timer, uv_timer_cb callback, unsigned delay_ms)
+{
+    uv_timer_start(&leaving->timers[timer], callback, delay_ms, 0);
+}
+
+static void act(struct rpctl_leaving *leaving, enum rpctl_drain_action action)
+{
+    bool closing = leaving->generation->drain.state == RPCTL_DRAIN_CLOSING;
+
+    switch (action) {
+    case RPCTL_DRAIN_DO_SETTLE: add_job(leaving, action, settle_work, settle_done); return;
+    case RPCTL_DRAIN_DO_LOOK: add_job(leaving, action, look_work, look_done); return;
+    case RPCTL_DRAIN_DO_ARM_LOOK:
+        arm(leaving, TIMER_LOOK, on_look, closing ? RPCTL_RETRY_MS : RPCTL_LOOK_INTERVAL_MS);
+        return;
+    case RPCTL_DRAIN_DO_ARM_QUIESCE:
+        arm(leaving, TIMER_QUIESCE, on_quiesce_timeout, leaving->quiesce_timeout_ms);
+        return;
+    case RPCTL_DRAIN_DO_ARM_DEADLINE:
+        arm(leaving, TIMER_DEADLINE, on_deadline, leaving->drain_timeout_ms);
+        return;
+    case RPCTL_DRAIN_DO_DISARM: disarm(leaving); return;
+    case RPCTL_DRAIN_DO_QUIET: tell_quiet(leaving); return;
+    case RPCTL_DRAIN_DO_STOP: stop_processes(leaving); return;
+    case RPCTL_DRAIN_DO_KILL: add_job(leaving, action, count_work, count_done); return;
+    case RPCTL_DRAIN_DO_CLOSE:
+        report_drained(leaving);
+        rpctl_steering_close(leaving->service, leaving->generation, on_closed);
+        return;
+    case RPCTL_DRAIN_DO_FINISH: finish(leaving); return;
+    case RPCTL_DRAIN_DO_NONE:
+    case RPCTL_DRAIN_ACTION_COUNT: break;
+    }
+    assert(false && "an action that has no deed");
+}
+
+static void post(struct rpctl_leaving *leaving, enum rpctl_drain_event event)
+{
+    struct rpctl_generation *generation = leaving->generation;
+    enum rpctl_drain_state before = generation->drain.state;
+    struct rpctl_drain_step step;
+
+    if (leaving->service->state != RPCTL_SERVICE_RUNNING) return; /* the end of the service is no drain */
+    step = rpctl_drain_step(&generation->drain, event);
+    assert(step.possible);
+    if (before != generation->drain.state)
+        rpctl_service_log(leaving->service, "gen=%u drain=%s event=%s next=%s", generation->number,
+                          rpctl_drain_state_name(before), rpctl_drain_event_name(event),
+                          rpctl_drain_state_name(generation->drain.state));
+    for (size_t i = 0; i < step.action_count; i++) act(leaving, step.actions[i]);
+}
+
+/* --- for the others
+ * --------------------------------------------------------------------------------------------- */
+
+int rpctl_leaving_new(struct rpctl_service *service, struct rpctl_generation *generation)
+{
+    struct rpctl_leaving *leaving = calloc(1, sizeof *leaving);
+
+    if (!leaving) return -ENOMEM;
+    leaving->service = service;
+    leaving->generation = generation;
+    for (int i = 0; i < TIMER_COUNT; i++) {
+        uv_timer_init(&service->loop, &leaving->timers[i]);
+        leaving->timers[i].data = leaving;
+        leaving->open_timers++;
+    }
+    generation->leaving = leaving;
+    return 0;
+}
+
+void rpctl_service_leave(struct rpctl_generation *generation, struct rpctl_operation *operation)
+{
+    struct rpctl_leaving *leaving = generation->leaving;
+
+    leaving->operation = operation;
+    leaving->quiesce_timeout_ms = operation->policy.quiesce_timeout_ms;
+    leaving->drain_timeout_ms = operation->policy.drain_timeout_ms;
+    leaving->attempt++;
+    leaving->left = 0;
+    rpctl_service_cancel_relaunch(generation);
+    generation->state = RPCTL_GENERATION_DRAINING;
+    generation->quiesce_left = 0;
+    post(leaving, RPCTL_DRAIN_ON_BEGIN);
+    if (rpctl_generation_running(generation) == 0) rpctl_leaving_on_exited(generation);
+}
+
+void rpctl_service_stay(struct rpctl_generation *generation)
+{
+    post(generation->leaving, RPCTL_DRAIN_ON_CANCEL);
+    assert(!rpctl_generation_is_leaving(generation));
+    generation->leaving->operation = NULL;
+    generation->state = RPCTL_GENERATION_STANDBY;
+    generation->crash[0] = '\0';
+    rpctl_service_relaunch_missing(generation->leaving->service, generation);
+}
+
+static void on_swept(struct rpctl_service *service, struct rpctl_generation *generation, size_t found)
+{
+    (void)service;
+    (void)found;
+    /* It may have been called back meanwhile, and have left again. */
+    if (rpctl_generation_is_leaving(generation) && rpctl_generation_running(generation) == 0)
+        post(generation->leaving, RPCTL_DRAIN_ON_EXITED);
+}
+
+void rpctl_leaving_on_exited(struct rpctl_generation *generation)
+{
+    rpctl_service_sweep(generation->leaving->service, generation, on_swept);
+}
+
+void rpctl_leaving_disown(struct rpctl_service *service, const struct rpctl_operation *operation)
+{
+    for (struct rpctl_generation *generation = service->generations; generation;
+         generation = generation->next)
+        if (generation->leaving->operation == operation) generation->leaving->operation = NULL;
+}

@@ -1,0 +1,244 @@
+#include "shell/operation.h"
+
+#include "pure/exit_code.h"
+#include "pure/timestamp.h"
+#include "shell/service.h"
+
+#include <assert.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+static double since_ms(uint64_t begun_ns)
+{
+    return (double)(uv_hrtime() - begun_ns) / 1e6;
+}
+
+struct rpctl_operation *rpctl_operation_new(struct rpctl_service *service, const char *kind,
+                                            const struct rpctl_policy *policy)
+{
+    struct rpctl_operation *operation = calloc(1, sizeof *operation);
+
+    if (!operation) return NULL;
+    operation->service = service;
+    operation->kind = kind;
+    operation->policy = *policy;
+    operation->since_s = time(NULL);
+    operation->begun_ns = uv_hrtime();
+    operation->by_uid = operation->by_pid = -1;
+    operation->next = service->operations;
+    service->operations = operation;
+    rpctl_service_watch_operations(service);
+    return operation;
+}
+
+void rpctl_operation_free(struct rpctl_operation *operation)
+{
+    struct rpctl_operation **link = &operation->service->operations;
+
+    assert(!operation->witness);
+    while (*link != operation) link = &(*link)->next;
+    *link = operation->next;
+    if (operation->log) json_decref(operation->log);
+    free(operation);
+}
+
+void rpctl_operation_follow(struct rpctl_operation *operation, struct rpctl_control_client *client)
+{
+    assert(operation->follower_count < RPCTL_CONTROL_CLIENTS_MAX); /* the server takes no more clients */
+    operation->followers[operation->follower_count++] = client;
+}
+
+void rpctl_operation_forget(struct rpctl_operation *operation, const struct rpctl_control_client *client)
+{
+    for (size_t i = 0; i < operation->follower_count; i++) {
+        if (operation->followers[i] != client) continue;
+        operation->followers[i] = operation->followers[--operation->follower_count];
+        return;
+    }
+}
+
+/* To all followers and, in the foreground, to the terminal. Steals the event; NULL (no memory) is dropped:
+ * the operation matters more than its report. */
+static void emit(struct rpctl_operation *operation, json_t *event)
+{
+    char *line;
+
+    if (!event) return;
+    json_object_set_new(event, "service", json_string(operation->service->config->name));
+    line = json_dumps(event, JSON_COMPACT | JSON_REAL_PRECISION(9));
+    if (line) {
+        for (size_t i = 0; i < operation->follower_count; i++)
+            rpctl_control_client_send(operation->followers[i], line);
+        free(line);
+    }
+    rpctl_service_show(operation->service, event);
+    json_decref(event);
+}
+
+void rpctl_operation_announce(struct rpctl_operation *operation)
+{
+    char since[RPCTL_TIMESTAMP_BYTES];
+
+    rpctl_timestamp_format(operation->since_s, since);
+    emit(operation, json_pack("{ss,ss,sI,sI,ss,ss}", "event", "operation", "operation", operation->kind,
+                              "from", (json_int_t)operation->from, "to", (json_int_t)operation->to, "release",
+                              operation->release, "since", since));
+}
+
+static void emit_phase(struct rpctl_operation *operation, const char *state, const char *detail, json_t *more)
+{
+    json_t *event = json_pack("{ss,ss,ss,ss}", "event", "phase", "phase", operation->phase, "state", state,
+                              "detail", detail);
+
+    if (event && strcmp(state, "begin") != 0)
+        json_object_set_new(event, "ms", json_real(since_ms(operation->phase_begun_ns)));
+    if (event && more) json_object_update(event, more);
+    if (more) json_decref(more);
+    emit(operation, event);
+}
+
+void rpctl_operation_begin(struct rpctl_operation *operation, const char *phase, unsigned total_ms)
+{
+    if (operation->phase) rpctl_operation_end(operation, NULL, "%s", "");
+    operation->phase = phase;
+    operation->phase_begun_ns = uv_hrtime();
+    operation->phase_total_ms = total_ms;
+    emit_phase(operation, "begin", "", NULL);
+}
+
+void rpctl_operation_end(struct rpctl_operation *operation, json_t *more, const char *format, ...)
+{
+    char detail[RPCTL_OPERATION_DETAIL_BYTES];
+    va_list arguments;
+
+    va_start(arguments, format);
+    vsnprintf(detail, sizeof detail, format, arguments);
+    va_end(arguments);
+    if (!operation->phase) {
+        if (more) json_decref(more);
+        return;
+    }
+    emit_phase(operation, "end", detail, more);
+    operation->phase = NULL;
+}
+
+void rpctl_operation_fail(struct rpctl_operation *operation, const char *format, ...)
+{
+    char detail[RPCTL_OPERATION_DETAIL_BYTES];
+    va_list arguments;
+
+    va_start(arguments, format);
+    vsnprintf(detail, sizeof detail, format, arguments);
+    va_end(arguments);
+    if (!operation->reason[0]) memcpy(operation->reason, detail, sizeof detail);
+    if (!operation->phase) return;
+    emit_phase(operation, "fail", detail, NULL);
+    operation->phase = NULL;
+}
+
+void rpctl_operation_progress(struct rpctl_operation *operation)
+{
+    json_int_t done = (json_int_t)since_ms(operation->phase_begun_ns);
+
+    if (!operation->phase || !operation->phase_total_ms) return;
+    if (done > (json_int_t)operation->phase_total_ms) done = (json_int_t)operation->phase_total_ms;
+    emit_phase(operation, "progress", "",
+               json_pack("{sI,sI}", "done", done, "total", (json_int_t)operation->phase_total_ms));
+}
+
+void rpctl_operation_warn(struct rpctl_operation *operation, const char *format, ...)
+{
+    char text[RPCTL_OPERATION_DETAIL_BYTES];
+    va_list arguments;
+
+    va_start(arguments, format);
+    vsnprintf(text, sizeof text, format, arguments);
+    va_end(arguments);
+    emit(operation, json_pack("{ss,ss}", "event", "warning", "text", text));
+}
+
+static json_t *result_event(const struct rpctl_operation *operation)
+{
+    json_t *event =
+        json_pack("{ss,ss,si,ss,ss,sI,sf}", "event", "result", "service", operation->service->config->name,
+                  "exit", operation->exit, "outcome", rpctl_exit_outcome(operation->exit), "operation",
+                  operation->kind, "generation", (json_int_t)rpctl_service_serving_number(operation->service),
+                  "ms", since_ms(operation->begun_ns));
+
+    if (!event) return NULL;
+    if (operation->reason[0]) json_object_set_new(event, "reason", json_string(operation->reason));
+    if (operation->log) json_object_set(event, "log", operation->log);
+    if (operation->drained) {
+        json_object_set_new(event, "finished", json_integer((json_int_t)operation->finished));
+        json_object_set_new(event, "cut", json_integer((json_int_t)operation->cut));
+    }
+    return event;
+}
+
+/* The witness's word counts only where all else went well: a rollback stays a rollback. */
+static void judge_witness(struct rpctl_operation *operation, const struct rpctl_witness_figures *figures)
+{
+    if (operation->exit != RPCTL_EXIT_DONE || figures->failed == 0) return;
+    operation->exit = RPCTL_EXIT_NOT_SPOTLESS;
+    snprintf(operation->reason, sizeof operation->reason,
+             "%lu of the witness's %lu requests failed, the first with: %s", figures->failed,
+             figures->requests, figures->first_failure);
+}
+
+static void send_result(struct rpctl_operation *operation, json_t *witness)
+{
+    struct rpctl_service *service = operation->service;
+    int exit_code = operation->exit;
+    json_t *event = result_event(operation);
+
+    if (event && witness) json_object_set(event, "witness", witness);
+    if (witness) json_decref(witness);
+    if (event && operation->to > 0) { /* not one that was refused before it began */
+        json_decref(service->last_result);
+        service->last_result = json_incref(event);
+    }
+    emit(operation, event);
+    for (size_t i = 0; i < operation->follower_count; i++)
+        rpctl_control_client_finish(operation->followers[i]);
+    operation->follower_count = 0;
+    rpctl_operation_free(operation);
+    rpctl_service_on_operation_over(service, exit_code);
+}
+
+static void on_witness(const struct rpctl_witness_figures *figures, void *data)
+{
+    struct rpctl_operation *operation = data;
+
+    operation->witness = NULL;
+    judge_witness(operation, figures);
+    send_result(operation,
+                json_pack("{sI,sI,sf}", "requests", (json_int_t)figures->requests, "failed",
+                          (json_int_t)figures->failed, "slowest_ms", (double)figures->slowest_ns / 1e6));
+}
+
+void rpctl_operation_finish(struct rpctl_operation *operation, int exit_code)
+{
+    assert(!operation->ended);
+    rpctl_leaving_disown(operation->service, operation);
+    operation->ended = true;
+    operation->exit = exit_code;
+    if (operation->witness)
+        rpctl_witness_stop(operation->witness, on_witness, operation);
+    else
+        send_result(operation, NULL);
+}
+
+void rpctl_operation_describe(const struct rpctl_operation *operation, char *text, size_t bytes)
+{
+    char since[RPCTL_TIMESTAMP_BYTES];
+    char by[64] = "";
+
+    rpctl_timestamp_format(operation->since_s, since);
+    if (operation->by_pid >= 0)
+        snprintf(by, sizeof by, ", asked for by uid %ld, pid %ld", operation->by_uid, operation->by_pid);
+    snprintf(text, bytes, "%s %u -> %u (%s) is under way since %s%s", operation->kind, operation->from,
+             operation->to, operation->phase ? operation->phase : "ending", since, by);
+}

@@ -1,0 +1,173 @@
+#include "linux/unix_socket.h"
+#include "pure/exit_code.h"
+#include "pure/policy_settings.h"
+#include "pure/request.h"
+#include "shell/service.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+static void send_json(struct rpctl_control_client *client, const json_t *event)
+{
+    char *line = event ? json_dumps(event, JSON_COMPACT) : NULL;
+
+    if (!line) {
+        rpctl_control_client_reject(client, RPCTL_EXIT_BUG, "the supervisor has no memory for the answer");
+        return;
+    }
+    rpctl_control_client_send(client, line);
+    rpctl_control_client_finish(client);
+    free(line);
+}
+
+static void answer_status(struct rpctl_service *service, struct rpctl_control_client *client)
+{
+    json_t *status = rpctl_service_status(service);
+
+    send_json(client, status);
+    if (status) json_decref(status);
+}
+
+static void answer_follow(struct rpctl_service *service, struct rpctl_control_client *client)
+{
+    if (service->first_release_waits)
+        rpctl_service_begin_first(service, client);
+    else if (service->operations)
+        rpctl_operation_follow(service->operations, client);
+    else if (service->last_result)
+        send_json(client, service->last_result);
+    else if (service->state != RPCTL_SERVICE_RUNNING)
+        rpctl_control_client_reject(client, RPCTL_EXIT_FAILED, "the service was stopped");
+    else
+        rpctl_control_client_reject(client, RPCTL_EXIT_DONE, "nothing has happened yet");
+}
+
+static void answer_abort(struct rpctl_service *service, struct rpctl_control_client *client)
+{
+    struct rpctl_operation *operation = service->operation;
+    char text[64];
+
+    if (!operation) {
+        rpctl_control_client_reject(
+            client, RPCTL_EXIT_FAILED,
+            service->operations ? "too late to abort: the new generation serves, the old one is draining"
+                                : "nothing to abort: no operation is under way");
+        return;
+    }
+    operation->aborted = true;
+    snprintf(text, sizeof text, "the %s to generation %u is being aborted", operation->kind, operation->to);
+    rpctl_control_client_reject(client, RPCTL_EXIT_DONE, text);
+    rpctl_service_post_because(service, RPCTL_ROLLOUT_ON_ABORT, "aborted");
+}
+
+static struct rpctl_operation *operation_for(struct rpctl_service *service,
+                                             struct rpctl_control_client *client, const char *kind,
+                                             const struct rpctl_policy *policy)
+{
+    struct rpctl_operation *operation = rpctl_operation_new(service, kind, policy);
+
+    if (!operation) {
+        rpctl_control_client_reject(client, RPCTL_EXIT_FAILED,
+                                    "no memory for another operation; the service is as before");
+        return NULL;
+    }
+    operation->by_uid = (long)rpctl_control_client_uid(client);
+    operation->by_pid = (long)rpctl_control_client_pid(client);
+    rpctl_operation_follow(operation, client);
+    return operation;
+}
+
+static void answer_stop(struct rpctl_service *service, struct rpctl_control_client *client)
+{
+    struct rpctl_operation *operation = operation_for(service, client, "stop", &service->policy);
+
+    if (operation) rpctl_service_stop(service, operation);
+}
+
+/* What the request leaves out is as the service has it. Shares the strings of both. */
+static struct rpctl_release requested_release(const struct rpctl_service *service,
+                                              const struct rpctl_request *request)
+{
+    struct rpctl_release release = service->serving->release;
+
+    if (request->binary) release.binary = (char *)(uintptr_t)request->binary;
+    if (request->args) release.args = (char **)(uintptr_t)request->args;
+    if (request->env) release.env = (char **)(uintptr_t)request->env;
+    return release;
+}
+
+static void answer_upgrade(struct rpctl_service *service, struct rpctl_control_client *client,
+                           const struct rpctl_request *request, const char *kind)
+{
+    struct rpctl_policy policy = service->policy;
+    struct rpctl_operation *operation;
+    struct rpctl_release release;
+    struct rp_error error;
+
+    if (rpctl_policy_settings_apply(&policy, request->policy, &error) < 0) {
+        rpctl_control_client_reject(client, RPCTL_EXIT_USAGE, error.message);
+        return;
+    }
+    if (service->state != RPCTL_SERVICE_RUNNING) {
+        rpctl_control_client_reject(client, RPCTL_EXIT_BUSY,
+                                    "the service is stopping; start it again when it has stopped");
+        return;
+    }
+    operation = operation_for(service, client, kind, &policy);
+    if (!operation) return;
+    if (!service->serving) {
+        rpctl_service_begin(service, operation, NULL); /* a first start is under way: refused as busy */
+        return;
+    }
+    release = requested_release(service, request);
+    rpctl_service_begin(service, operation, &release);
+}
+
+static void dispatch(struct rpctl_service *service, struct rpctl_control_client *client,
+                     const struct rpctl_request *request)
+{
+    switch (request->command) {
+    case RPCTL_REQUEST_STATUS: answer_status(service, client); return;
+    case RPCTL_REQUEST_FOLLOW: answer_follow(service, client); return;
+    case RPCTL_REQUEST_ABORT: answer_abort(service, client); return;
+    case RPCTL_REQUEST_STOP: answer_stop(service, client); return;
+    case RPCTL_REQUEST_UPGRADE: answer_upgrade(service, client, request, "upgrade"); return;
+    case RPCTL_REQUEST_RESTART: answer_upgrade(service, client, request, "restart"); return;
+    case RPCTL_REQUEST_COMMAND_COUNT: break;
+    }
+    rpctl_control_client_reject(client, RPCTL_EXIT_BUG, "a command without an answer");
+}
+
+static void on_request(struct rpctl_control_client *client, const char *line, size_t length, void *data)
+{
+    struct rpctl_service *service = data;
+    struct rpctl_request request;
+    struct rp_error error;
+
+    if (rpctl_request_decode(&request, line, length, &error) < 0) {
+        rpctl_control_client_reject(client, RPCTL_EXIT_USAGE, error.message);
+        return;
+    }
+    dispatch(service, client, &request);
+    rpctl_request_done(&request);
+}
+
+static void on_client_closed(struct rpctl_control_client *client, void *data)
+{
+    struct rpctl_service *service = data;
+
+    for (struct rpctl_operation *operation = service->operations; operation; operation = operation->next)
+        rpctl_operation_forget(operation, client);
+}
+
+int rpctl_service_control_start(struct rpctl_service *service, struct rp_error *error)
+{
+    static const struct rpctl_control_handlers handlers = {on_request, on_client_closed};
+    int fd;
+    int status = rpctl_unix_socket_bind(rpctl_service_dir_fd(service->config->dir), RPCTL_SERVICE_DIR_CONTROL,
+                                        SOCK_STREAM, &fd, error);
+
+    if (status < 0) return status;
+    return rpctl_control_server_new(&service->loop, fd, service->config->name, &handlers, service,
+                                    &service->control, error);
+}

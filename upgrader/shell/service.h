@@ -1,0 +1,253 @@
+/* The whole state of one supervisor, and the parts of the shell that work on it.
+ *
+ * Private to shell/. One struct, one thread (the loop's); only `groups` and `shares` belong to the jobs. Each
+ * group of functions below is one file. */
+#ifndef RPCTL_SERVICE_H
+#define RPCTL_SERVICE_H
+
+#include "linux/groups.h"
+#include "pure/rollout.h"
+#include "shell/generation.h"
+#include "shell/jobs.h"
+#include "shell/operation.h"
+#include "shell/supervisor.h"
+
+#include <rp/error.h>
+#include <uv.h>
+
+#define RPCTL_LOOK_INTERVAL_MS  2    /* between two looks at the accept queues */
+#define RPCTL_STOP_GRACE_MS     5000 /* for a release that failed before the shift: SIGTERM to SIGKILL */
+#define RPCTL_PROBE_TIMEOUT_MS  2000 /* for the answer to one probe */
+#define RPCTL_RETRY_MS          100  /* after a steering call that has no way out but to succeed */
+#define RPCTL_PARENT_GRACE_MS   1000 /* for `rpctl start` to follow the start before it begins */
+#define RPCTL_LISTEN_POLL_MS    10   /* between two looks at what a server that tells nothing listens on */
+#define RPCTL_LOG_KEEP_BYTES    (16u << 20) /* of each generation's log */
+#define RPCTL_LOG_KEEP_FILES    10
+#define RPCTL_LOG_TRIM_MS       5000
+#define RPCTL_LAST_LINES        10 /* of the new release's log, shown with a failure */
+#define RPCTL_POSTED_EVENTS_MAX 32
+
+struct rpctl_probe_round;
+
+/* An event for the rollout, with the reason for one that may end the operation. */
+struct rpctl_posted {
+    enum rpctl_rollout_event event;
+    char why[RPCTL_OPERATION_DETAIL_BYTES];
+};
+
+/* RUNNING until the first SIGTERM, SIGINT or `stop`. */
+enum rpctl_service_state {
+    RPCTL_SERVICE_RUNNING,
+    RPCTL_SERVICE_STOPPING, /* every process was told to stop */
+    RPCTL_SERVICE_CLOSING,  /* none is left; handles are being closed */
+};
+
+struct rpctl_service {
+    const struct rpctl_supervisor_config *config;
+    enum rpctl_service_state state;
+    bool released; /* while stopping: our duplicates are closed, every process was told */
+    int exit_code; /* of the supervisor */
+    uv_loop_t loop;
+    int64_t since_s;
+    int cwd_fd;
+    mode_t umask;
+    char notify_path[108];
+
+    struct rpctl_jobs jobs;
+    struct rpctl_groups *groups; /* jobs only */
+    unsigned steered_generation; /* jobs only: who has all traffic; 0 = nobody was steered to */
+
+    struct rpctl_generation *generations; /* newest first */
+    struct rpctl_generation *serving;     /* the old one during an upgrade; NULL before the first start */
+    struct rpctl_generation *candidate;   /* the new one during an operation */
+    unsigned last_number;
+    struct rpctl_policy policy; /* of the service; an upgrade's own options are for that upgrade */
+
+    struct rpctl_rollout rollout;
+    struct rpctl_posted posted[RPCTL_POSTED_EVENTS_MAX];
+    size_t posted_count;
+    bool stepping;
+    struct rpctl_operation *operations;     /* every one whose result is not out */
+    struct rpctl_operation *operation;      /* the one the rollout works for */
+    struct rpctl_operation *stop_operation; /* waits for the last process to end */
+    bool first_release_waits;               /* until somebody follows, see RPCTL_PARENT_GRACE_MS */
+    json_t *last_result;
+    struct rpctl_probe_round *round;               /* whose answer is wanted, or NULL */
+    char probe_text[RPCTL_OPERATION_DETAIL_BYTES]; /* the last answer */
+    unsigned rounds;                               /* under way, wanted or not */
+    unsigned closes; /* of generations' listeners, ended: each has taken the probes out of the programs */
+    unsigned sweeps; /* under way */
+    bool swept;      /* while stopping: the last sweep of every generation has begun */
+
+    uv_timer_t deadline_timer, probe_timer, bake_timer, stop_timer, progress_timer, listen_timer, trim_timer;
+    uv_poll_t notify_poll;
+    int notify_fd;
+    uv_signal_t term_signal, int_signal, child_signal;
+    struct rpctl_control_server *control;
+    struct rpctl_show *show; /* foreground output, or NULL */
+};
+
+/* --- service.c: questions about the whole, and its log ------------------------------------------------ */
+
+/* One line on stderr, key=value; dropped when nobody reads there. */
+void rpctl_service_log(const struct rpctl_service *service, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+int64_t rpctl_service_wall_ms(void);
+bool rpctl_service_has_room(int fd); /* for a line, or for a block of 4096 bytes, without waiting */
+unsigned rpctl_service_serving_number(const struct rpctl_service *service); /* 0 = none */
+struct rpctl_generation *rpctl_service_find_generation(struct rpctl_service *service, unsigned number);
+struct rpctl_instance *rpctl_service_find_instance(struct rpctl_service *service, pid_t pid);
+unsigned rpctl_service_running(const struct rpctl_service *service);  /* processes */
+unsigned rpctl_service_draining(const struct rpctl_service *service); /* generations that are leaving */
+void rpctl_service_forget_generation(struct rpctl_service *service, struct rpctl_generation *generation);
+
+/* --- show.c: the foreground's output ------------------------------------------------------------------ */
+
+int rpctl_service_show_start(struct rpctl_service *service, struct rp_error *error);
+void rpctl_service_show(struct rpctl_service *service, const json_t *event);
+void rpctl_service_show_stop(struct rpctl_service *service);
+
+/* --- rollout_shell.c: carries out what the rollout decides -----------------------------------------------
+ */
+
+/* Begins an operation: `release` NULL means the one that serves. Refusals (busy, bad binary, …) become the
+ * operation's result at once. The operation must be new and followed by those who want to hear. */
+void rpctl_service_begin(struct rpctl_service *service, struct rpctl_operation *operation,
+                         const struct rpctl_release *release);
+
+/* Feeds the rollout. Events that come while it acts are queued, in order. */
+void rpctl_service_post(struct rpctl_service *service, enum rpctl_rollout_event event);
+/* … with the reason, for an event that may end the operation. */
+void rpctl_service_post_because(struct rpctl_service *service, enum rpctl_rollout_event event,
+                                const char *format, ...) __attribute__((format(printf, 3, 4)));
+
+/* The last process of the candidate has ended. */
+void rpctl_rollout_shell_on_candidate_ended(struct rpctl_service *service);
+
+/* --- launch.c: processes -------------------------------------------------------------------------------- */
+
+int rpctl_service_launch(struct rpctl_service *service, struct rpctl_generation *generation,
+                         struct rp_error *error);
+void rpctl_service_signal(struct rpctl_generation *generation, int signal_number);
+void rpctl_service_reap(struct rpctl_service *service);
+void rpctl_service_cancel_relaunch(struct rpctl_generation *generation);
+/* After a cancel, for a generation that serves after all: what does not run is launched again. */
+void rpctl_service_relaunch_missing(struct rpctl_service *service, struct rpctl_generation *generation);
+json_t *rpctl_service_last_lines(const struct rpctl_generation *generation); /* NULL when there are none */
+
+/* --- sweep.c: what outlives its process ------------------------------------------------------------------
+ */
+
+/* Ends every process that the generation has left behind, then calls back with how many there were. No
+ * process that was launched for it may be running. While the service stops, rpctl_service_on_process_gone is
+ * called instead. */
+typedef void rpctl_sweep_cb(struct rpctl_service *service, struct rpctl_generation *generation, size_t found);
+void rpctl_service_sweep(struct rpctl_service *service, struct rpctl_generation *generation,
+                         rpctl_sweep_cb *callback);
+
+/* --- notify.c: what the processes say of themselves ------------------------------------------------------
+ */
+
+int rpctl_service_notify_start(struct rpctl_service *service, struct rp_error *error);
+void rpctl_service_notify_drain(struct rpctl_service *service); /* reads what is there */
+
+/* --- collect.c: the listeners of servers that say nothing ------------------------------------------------
+ */
+
+/* While a candidate's process has not spoken, looks now and then whether it listens where it should. */
+void rpctl_service_collect_start(struct rpctl_service *service);
+void rpctl_service_collect_stop(struct rpctl_service *service);
+/* Why a process of the candidate that says nothing is not ready yet, in words; "" when there is none. */
+const char *rpctl_service_collect_reason(const struct rpctl_generation *generation);
+
+/* --- steering.c: jobs on the groups --------------------------------------------------------------------- */
+
+/* Each calls back on the loop's thread with 0 or a negative errno and the reason; not at all when the service
+ * has begun to stop meanwhile. Without memory for the job it calls back at once. */
+typedef void rpctl_steering_cb(struct rpctl_service *service, struct rpctl_generation *generation, int status,
+                               const struct rp_error *error);
+
+/* Lends duplicates of the listeners of one instance, for a process that is started in its place; valid during
+ * the callback only. */
+typedef void rpctl_steering_lend_cb(struct rpctl_service *service, struct rpctl_instance *instance,
+                                    const int *fds, size_t fd_count, int status);
+void rpctl_steering_lend(struct rpctl_service *service, struct rpctl_instance *instance,
+                         rpctl_steering_lend_cb *callback);
+/* Takes the descriptors over. The generation's copy of addresses and listener count is refreshed. */
+void rpctl_steering_add(struct rpctl_service *service, struct rpctl_instance *instance, const int *fds,
+                        size_t fd_count, rpctl_steering_cb *callback);
+/* Membership and order are learnt, then all traffic is steered to `generation`. */
+void rpctl_steering_pin(struct rpctl_service *service, struct rpctl_generation *generation,
+                        rpctl_steering_cb *callback);
+/* Membership, order and shape of the candidate beside `old` (may be NULL). */
+void rpctl_steering_check(struct rpctl_service *service, struct rpctl_generation *old,
+                          struct rpctl_generation *candidate, rpctl_steering_cb *callback);
+/* All traffic to `generation`, on all groups or on none. `verify`: membership is compared first. */
+void rpctl_steering_shift(struct rpctl_service *service, struct rpctl_generation *generation, bool verify,
+                          rpctl_steering_cb *callback);
+/* Probes beside whatever is steered; none takes them out again. `probes` stays the caller's until the
+ * callback. -ENOMEM: no callback. */
+typedef void rpctl_steering_probes_cb(void *data, int status, const struct rp_error *error);
+int rpctl_steering_probes(struct rpctl_service *service, const struct rpctl_groups_probe *probes,
+                          size_t probe_count, rpctl_steering_probes_cb *callback, void *data);
+/* The kernel's own hash, when one generation is all there is. */
+void rpctl_steering_detach(struct rpctl_service *service, struct rpctl_generation *generation,
+                           rpctl_steering_cb *callback);
+/* A copy of the list of a generation's listeners; the descriptors in it are not the caller's. -ENOMEM: no
+ * callback. */
+typedef void rpctl_steering_list_cb(void *data, const struct rpctl_groups_listener *listeners, size_t count);
+int rpctl_steering_list(struct rpctl_service *service, const struct rpctl_generation *generation,
+                        rpctl_steering_list_cb *callback, void *data);
+/* For the end of the service: all duplicates are closed, and every job after this one finds nothing to do. */
+void rpctl_steering_release(struct rpctl_service *service, void (*callback)(struct rpctl_service *service));
+/* The ordered close of its listeners; then, when only one generation is left and nothing is under way,
+ * detach. */
+void rpctl_steering_close(struct rpctl_service *service, struct rpctl_generation *generation,
+                          rpctl_steering_cb *callback);
+
+/* --- leaving.c: carries out what a drain decides ----------------------------------------------------------
+ */
+
+/* What a drain needs; made with the generation, let go of before it is freed. -ENOMEM. */
+int rpctl_leaving_new(struct rpctl_service *service, struct rpctl_generation *generation);
+void rpctl_leaving_let_go(struct rpctl_leaving *leaving);
+
+/* Begins the drain of `generation` for `operation`, whose result may wait for it. */
+void rpctl_service_leave(struct rpctl_generation *generation, struct rpctl_operation *operation);
+/* Calls it off; only before the rollout has heard OLD_QUIET. */
+void rpctl_service_stay(struct rpctl_generation *generation);
+/* The operation's result is out, or on its way. */
+void rpctl_leaving_disown(struct rpctl_service *service, const struct rpctl_operation *operation);
+/* The last process of the generation has ended. */
+void rpctl_leaving_on_exited(struct rpctl_generation *generation);
+
+/* --- probe_round.c: health
+ * ---------------------------------------------------------------------------------- */
+
+/* One round: a fresh connection to every listener of the candidate, then PROBE_GOOD or PROBE_BAD. */
+void rpctl_service_probe(struct rpctl_service *service);
+/* The round's answer is not wanted any more. */
+void rpctl_service_probe_cancel(struct rpctl_service *service);
+const char *rpctl_service_probe_text(const struct rpctl_service *service); /* the last answer */
+
+/* --- requests.c, status.c: clients ------------------------------------------------------------------------
+ */
+
+int rpctl_service_control_start(struct rpctl_service *service, struct rp_error *error);
+json_t *rpctl_service_status(struct rpctl_service *service); /* NULL when memory is short */
+
+/* --- supervisor.c
+ * -------------------------------------------------------------------------------------------- */
+
+/* Ends the service: no steering any more, every process is told to stop, then the supervisor ends. A second
+ * call kills what is left. `operation` (may be NULL) gets the result. */
+void rpctl_service_stop(struct rpctl_service *service, struct rpctl_operation *operation);
+/* Launches the first release; `follower` (may be NULL) hears of it from the first event on. */
+void rpctl_service_begin_first(struct rpctl_service *service, struct rpctl_control_client *follower);
+/* An operation was added: its progress is to be told. */
+void rpctl_service_watch_operations(struct rpctl_service *service);
+/* Called when an operation's result is out, and when a process has ended while stopping. */
+void rpctl_service_on_operation_over(struct rpctl_service *service, int exit_code);
+void rpctl_service_on_process_gone(struct rpctl_service *service);
+
+#endif

@@ -1,0 +1,523 @@
+#include "linux/listener_collect.h"
+#include "shell/service.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+/* One job on the groups: what it works on, what came of it, and whom to tell. */
+struct steering_job {
+    struct rpctl_job job;
+    struct rpctl_service *service;
+    struct rpctl_generation *generation; /* of the loop's thread: not to be touched by `work` */
+    struct rpctl_instance *instance;
+    rpctl_steering_cb *callback;
+    rpctl_steering_lend_cb *lend;
+
+    unsigned number; /* of the generation it is about */
+    unsigned other;  /* old (check), serving (close); 0 = none */
+    unsigned instance_number;
+    bool flag; /* verify (shift), may detach (close), allow_drop (check) */
+    int fds[RP_LISTENERS_MAX];
+    size_t fd_count;
+    pid_t pids[RPCTL_INSTANCES_MAX]; /* of the instances (check); -1 = does not run */
+    bool collected[RPCTL_INSTANCES_MAX];
+    unsigned instance_count;
+
+    int status;
+    struct rp_error error;
+    struct rpctl_groups_closed closed;
+    struct rp_address addresses[RP_ADDRESS_LIST_MAX];
+    size_t address_count;
+    unsigned listener_count;
+};
+
+static struct steering_job *self_of(struct rpctl_job *job)
+{
+    return (struct steering_job *)job;
+}
+
+static struct steering_job *job_new(struct rpctl_service *service, struct rpctl_generation *generation,
+                                    rpctl_steering_cb *callback)
+{
+    struct steering_job *job = calloc(1, sizeof *job);
+
+    if (!job) return NULL;
+    job->service = service;
+    job->generation = generation;
+    job->callback = callback;
+    job->number = generation->number;
+    return job;
+}
+
+static void refuse_for_memory(struct rpctl_service *service, struct rpctl_generation *generation,
+                              rpctl_steering_cb *callback)
+{
+    struct rp_error error;
+
+    rp_error_set(&error, -ENOMEM, "no memory to steer generation %u", generation->number);
+    callback(service, generation, -ENOMEM, &error);
+}
+
+static void start(struct steering_job *job, void (*work)(struct rpctl_job *),
+                  void (*done)(struct rpctl_job *))
+{
+    job->job.work = work;
+    job->job.done = done;
+    rpctl_jobs_add(&job->service->jobs, &job->job);
+}
+
+static void tell(struct rpctl_job *job)
+{
+    struct steering_job self = *self_of(job);
+
+    free(job);
+    if (self.service->state != RPCTL_SERVICE_RUNNING) return;
+    self.callback(self.service, self.generation, self.status, &self.error);
+}
+
+/* What the loop knows of a generation's listeners is copied out of the groups here. */
+static void look_at_generation(struct steering_job *self)
+{
+    struct rpctl_groups *groups = self->service->groups;
+
+    self->address_count = rpctl_groups_addresses(groups, self->number, self->addresses, RP_ADDRESS_LIST_MAX);
+    self->listener_count = (unsigned)rpctl_groups_listener_count(groups, self->number);
+}
+
+static void tell_with_look(struct rpctl_job *job)
+{
+    struct steering_job *self = self_of(job);
+    struct rpctl_generation *generation = self->generation;
+
+    memcpy(generation->addresses, self->addresses, sizeof generation->addresses);
+    generation->address_count = self->address_count;
+    generation->listener_count = self->listener_count;
+    tell(job);
+}
+
+/* --- add ---------------------------------------------------------------------------------------------------
+ */
+
+static void add_work(struct rpctl_job *job)
+{
+    struct steering_job *self = self_of(job);
+
+    if (!self->service->groups) {
+        for (size_t i = 0; i < self->fd_count; i++) close(self->fds[i]);
+        return;
+    }
+    for (size_t i = 0; i < self->fd_count; i++) {
+        struct rp_error error;
+        int status = rpctl_groups_add(self->service->groups, self->fds[i], self->number,
+                                      self->instance_number, &error);
+
+        if (status == 0 || self->status < 0) continue;
+        self->status = status;
+        self->error = error;
+    }
+    look_at_generation(self);
+}
+
+void rpctl_steering_add(struct rpctl_service *service, struct rpctl_instance *instance, const int *fds,
+                        size_t fd_count, rpctl_steering_cb *callback)
+{
+    struct steering_job *job = job_new(service, instance->generation, callback);
+
+    if (!job || fd_count > RP_LISTENERS_MAX) {
+        for (size_t i = 0; i < fd_count; i++) close(fds[i]);
+        free(job);
+        refuse_for_memory(service, instance->generation, callback);
+        return;
+    }
+    job->instance_number = instance->number;
+    memcpy(job->fds, fds, fd_count * sizeof *fds);
+    job->fd_count = fd_count;
+    start(job, add_work, tell_with_look);
+}
+
+/* --- pin, check, shift
+ * ------------------------------------------------------------------------------------------ */
+
+static int steer_to(struct rpctl_service *service, unsigned generation,
+                    const struct rpctl_groups_probe *probes, size_t probe_count, struct rp_error *error)
+{
+    struct rpctl_share share = {.generation = generation, .weight = 1};
+    int status = rpctl_groups_steer(service->groups, &share, 1, probes, probe_count, error);
+
+    if (status == 0) service->steered_generation = generation;
+    return status;
+}
+
+static void pin_work(struct rpctl_job *job)
+{
+    struct steering_job *self = self_of(job);
+
+    if (!self->service->groups) return;
+    self->status = rpctl_groups_learn(self->service->groups, &self->error);
+    if (self->status == 0) self->status = steer_to(self->service, self->number, NULL, 0, &self->error);
+}
+
+void rpctl_steering_pin(struct rpctl_service *service, struct rpctl_generation *generation,
+                        rpctl_steering_cb *callback)
+{
+    struct steering_job *job = job_new(service, generation, callback);
+
+    if (job)
+        start(job, pin_work, tell);
+    else
+        refuse_for_memory(service, generation, callback);
+}
+
+/* A process that was ready by its own word but has handed over no listener: they are looked up. */
+static int collect_instance(struct steering_job *self, unsigned index)
+{
+    struct rpctl_groups *groups = self->service->groups;
+    struct rpctl_collected *collected;
+    int status;
+
+    if (self->pids[index] < 0 || rpctl_groups_listeners(groups, self->number, index + 1, NULL, 0) > 0)
+        return 0;
+    collected = malloc(sizeof *collected);
+    if (!collected) return rp_error_set(&self->error, -ENOMEM, "no memory to look at the listeners");
+    status = rpctl_listeners_collect(self->pids[index], collected, &self->error);
+    if (status == 0 && collected->count == 0 && collected->unfit[0])
+        status = rp_error_set(&self->error, -ENOPROTOOPT, "%s", collected->unfit);
+    self->collected[index] = status == 0 && collected->count > 0;
+    while (status == 0 && collected->count > 0) {
+        int fd = collected->fds[--collected->count]; /* the groups' from here on */
+
+        status = rpctl_groups_add(groups, fd, self->number, index + 1, &self->error);
+    }
+    rpctl_collected_close(collected);
+    free(collected);
+    return status;
+}
+
+static void check_work(struct rpctl_job *job)
+{
+    struct steering_job *self = self_of(job);
+    struct rpctl_groups *groups = self->service->groups;
+
+    if (!self->service->groups) return;
+    for (unsigned i = 0; self->status == 0 && i < self->instance_count; i++)
+        self->status = collect_instance(self, i);
+    if (self->status < 0) return;
+    look_at_generation(self);
+    if (self->listener_count == 0) {
+        self->status = rp_error_set(&self->error, -ENOENT,
+                                    "the new release is ready but has no listener: it must listen, and with "
+                                    "SO_REUSEPORT, before it says so");
+        return;
+    }
+    self->status = rpctl_groups_learn(groups, &self->error);
+    if (self->status == 0 && self->other)
+        self->status = rpctl_groups_check_shape(groups, self->other, self->number, self->flag, &self->error);
+    if (self->status == 0 && !self->other)
+        self->status = steer_to(self->service, self->number, NULL, 0, &self->error);
+}
+
+static void check_done(struct rpctl_job *job)
+{
+    struct steering_job *self = self_of(job);
+
+    for (unsigned i = 0; i < self->instance_count; i++)
+        if (self->collected[i]) self->generation->instances[i].collected = true;
+    tell_with_look(job);
+}
+
+void rpctl_steering_check(struct rpctl_service *service, struct rpctl_generation *old,
+                          struct rpctl_generation *candidate, rpctl_steering_cb *callback)
+{
+    struct steering_job *job = job_new(service, candidate, callback);
+
+    if (!job) {
+        refuse_for_memory(service, candidate, callback);
+        return;
+    }
+    job->other = old ? old->number : 0;
+    job->flag = candidate->policy.allow_drop;
+    job->instance_count = candidate->instance_count;
+    for (unsigned i = 0; i < candidate->instance_count; i++) {
+        const struct rpctl_process *process = &candidate->instances[i].process;
+
+        job->pids[i] = process->pidfd >= 0 ? process->pid : -1;
+    }
+    start(job, check_work, check_done);
+}
+
+static void shift_work(struct rpctl_job *job)
+{
+    struct steering_job *self = self_of(job);
+
+    if (!self->service->groups) return;
+    if (self->flag) self->status = rpctl_groups_verify(self->service->groups, &self->error);
+    if (self->status == 0) self->status = steer_to(self->service, self->number, NULL, 0, &self->error);
+}
+
+void rpctl_steering_shift(struct rpctl_service *service, struct rpctl_generation *generation, bool verify,
+                          rpctl_steering_cb *callback)
+{
+    struct steering_job *job = job_new(service, generation, callback);
+
+    if (!job) {
+        refuse_for_memory(service, generation, callback);
+        return;
+    }
+    job->flag = verify;
+    start(job, shift_work, tell);
+}
+
+struct probes_job {
+    struct rpctl_job job;
+    struct rpctl_service *service;
+    const struct rpctl_groups_probe *probes;
+    size_t probe_count;
+    rpctl_steering_probes_cb *callback;
+    void *data;
+    int status;
+    struct rp_error error;
+};
+
+/* Whoever has all other traffic keeps it: the shift, or the way back, may have come before this job. Where
+ * nothing is steered any more there is nothing to take out. */
+static void probes_work(struct rpctl_job *job)
+{
+    struct probes_job *self = (struct probes_job *)job;
+    unsigned steered = self->service->steered_generation;
+
+    if (!self->service->groups || (steered == 0 && self->probe_count == 0)) return;
+    self->status = steer_to(self->service, steered, self->probes, self->probe_count, &self->error);
+}
+
+static void probes_done(struct rpctl_job *job)
+{
+    struct probes_job *self = (struct probes_job *)job;
+
+    self->callback(self->data, self->status, &self->error);
+    free(self);
+}
+
+int rpctl_steering_probes(struct rpctl_service *service, const struct rpctl_groups_probe *probes,
+                          size_t probe_count, rpctl_steering_probes_cb *callback, void *data)
+{
+    struct probes_job *job = calloc(1, sizeof *job);
+
+    if (!job) return -ENOMEM;
+    job->job = (struct rpctl_job){.work = probes_work, .done = probes_done};
+    job->service = service;
+    job->probes = probes;
+    job->probe_count = probe_count;
+    job->callback = callback;
+    job->data = data;
+    rpctl_jobs_add(&service->jobs, &job->job);
+    return 0;
+}
+
+/* --- close, detach
+ * ------------------------------------------------------------------------------------------------ */
+
+static void close_work(struct rpctl_job *job)
+{
+    struct steering_job *self = self_of(job);
+    struct rpctl_groups *groups = self->service->groups;
+    unsigned steered = self->service->steered_generation;
+    struct rp_error ignored;
+
+    if (!self->service->groups) return;
+    /* A release whose first start failed has all traffic itself: nobody else is there. */
+    assert(steered != self->number || self->other == 0);
+    if (steered == self->number) steered = 0;
+    if (rpctl_groups_listener_count(groups, self->number) > 0)
+        self->status =
+            rpctl_groups_close_generation(groups, self->number, steered, &self->closed, &self->error);
+    if (self->status < 0 || !self->flag) return;
+    /* Another generation may be draining still: its own close comes here again. A program that stays where
+     * one generation is left sends all to that one, so a detach that fails is no harm. */
+    if (rpctl_groups_detach(groups, &ignored) == 0) self->service->steered_generation = 0;
+}
+
+static void close_done(struct rpctl_job *job)
+{
+    struct steering_job *self = self_of(job);
+
+    self->service->closes++;
+    if (self->closed.queued > 0)
+        rpctl_service_log(self->service, "gen=%u closed=%u queued=%u", self->number, self->closed.listeners,
+                          self->closed.queued);
+    tell(job);
+}
+
+/* Not while an operation needs the pin: a candidate that is being stopped may still listen, and would get
+ * traffic. When its own listeners are closed, its processes are gone. */
+static bool may_detach(const struct rpctl_service *service, const struct rpctl_generation *closing)
+{
+    return service->rollout.state == RPCTL_ROLLOUT_IDLE || closing == service->candidate;
+}
+
+void rpctl_steering_close(struct rpctl_service *service, struct rpctl_generation *generation,
+                          rpctl_steering_cb *callback)
+{
+    struct steering_job *job = job_new(service, generation, callback);
+
+    if (!job) {
+        refuse_for_memory(service, generation, callback);
+        return;
+    }
+    job->other = rpctl_service_serving_number(service);
+    job->flag = may_detach(service, generation);
+    start(job, close_work, close_done);
+}
+
+static void detach_work(struct rpctl_job *job)
+{
+    struct steering_job *self = self_of(job);
+
+    if (!self->service->groups) return;
+    self->status = rpctl_groups_detach(self->service->groups, &self->error);
+    if (self->status == 0) self->service->steered_generation = 0;
+}
+
+void rpctl_steering_detach(struct rpctl_service *service, struct rpctl_generation *generation,
+                           rpctl_steering_cb *callback)
+{
+    struct steering_job *job = job_new(service, generation, callback);
+
+    if (job)
+        start(job, detach_work, tell);
+    else
+        refuse_for_memory(service, generation, callback);
+}
+
+/* --- release
+ * ------------------------------------------------------------------------------------------------------ */
+
+struct release_job {
+    struct rpctl_job job;
+    struct rpctl_service *service;
+    void (*callback)(struct rpctl_service *service);
+};
+
+static void release_work(struct rpctl_job *job)
+{
+    struct rpctl_service *service = ((struct release_job *)job)->service;
+
+    rpctl_groups_free(service->groups);
+    service->groups = NULL;
+    service->steered_generation = 0;
+}
+
+static void release_done(struct rpctl_job *job)
+{
+    struct release_job *self = (struct release_job *)job;
+
+    self->callback(self->service);
+}
+
+void rpctl_steering_release(struct rpctl_service *service, void (*callback)(struct rpctl_service *service))
+{
+    static struct release_job job; /* the last thing a supervisor does, once */
+
+    job = (struct release_job){{.work = release_work, .done = release_done}, service, callback};
+    rpctl_jobs_add(&service->jobs, &job.job);
+}
+
+/* --- lend, copy the list
+ * ------------------------------------------------------------------------------------------------------ */
+
+static void lend_work(struct rpctl_job *job)
+{
+    struct steering_job *self = self_of(job);
+    struct rpctl_groups_listener *listeners = calloc(RP_LISTENERS_MAX, sizeof *listeners);
+    size_t count;
+
+    if (!self->service->groups) return;
+    if (!listeners) {
+        self->status = -ENOMEM;
+        return;
+    }
+    count = rpctl_groups_listeners(self->service->groups, self->number, self->instance_number, listeners,
+                                   RP_LISTENERS_MAX);
+    for (size_t i = 0; i < count && i < RP_LISTENERS_MAX; i++) {
+        int fd = fcntl(listeners[i].fd, F_DUPFD_CLOEXEC, 3);
+
+        if (fd < 0) self->status = -errno;
+        if (fd >= 0) self->fds[self->fd_count++] = fd;
+    }
+    free(listeners);
+}
+
+static void lend_done(struct rpctl_job *job)
+{
+    struct steering_job *self = self_of(job);
+
+    if (self->service->state == RPCTL_SERVICE_RUNNING)
+        self->lend(self->service, self->instance, self->fds, self->fd_count, self->status);
+    for (size_t i = 0; i < self->fd_count; i++) close(self->fds[i]);
+    free(self);
+}
+
+void rpctl_steering_lend(struct rpctl_service *service, struct rpctl_instance *instance,
+                         rpctl_steering_lend_cb *callback)
+{
+    struct steering_job *job = job_new(service, instance->generation, NULL);
+
+    if (!job) {
+        callback(service, instance, NULL, 0, -ENOMEM);
+        return;
+    }
+    job->instance = instance;
+    job->instance_number = instance->number;
+    job->lend = callback;
+    start(job, lend_work, lend_done);
+}
+
+struct list_job {
+    struct rpctl_job job;
+    struct rpctl_service *service;
+    unsigned number;
+    rpctl_steering_list_cb *callback;
+    void *data;
+    struct rpctl_groups_listener listeners[RP_LISTENERS_MAX];
+    size_t count;
+};
+
+static void list_work(struct rpctl_job *job)
+{
+    struct list_job *self = (struct list_job *)job;
+
+    for (unsigned i = 1; self->service->groups && i <= RPCTL_INSTANCES_MAX && self->count < RP_LISTENERS_MAX;
+         i++) {
+        size_t room = RP_LISTENERS_MAX - self->count;
+        size_t found = rpctl_groups_listeners(self->service->groups, self->number, i,
+                                              self->listeners + self->count, room);
+
+        self->count += found < room ? found : room;
+    }
+}
+
+static void list_done(struct rpctl_job *job)
+{
+    struct list_job *self = (struct list_job *)job;
+
+    self->callback(self->data, self->listeners, self->count);
+    free(self);
+}
+
+int rpctl_steering_list(struct rpctl_service *service, const struct rpctl_generation *generation,
+                        rpctl_steering_list_cb *callback, void *data)
+{
+    struct list_job *job = calloc(1, sizeof *job);
+
+    if (!job) return -ENOMEM;
+    job->job = (struct rpctl_job){.work = list_work, .done = list_done};
+    job->service = service;
+    job->number = generation->number;
+    job->callback = callback;
+    job->data = data;
+    rpctl_jobs_add(&service->jobs, &job->job);
+    return 0;
+}

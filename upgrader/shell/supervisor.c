@@ -1,0 +1,408 @@
+#include "shell/supervisor.h"
+
+#include "linux/log_file.h"
+#include "pure/exit_code.h"
+#include "shell/service.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+/* --- the end
+ * ------------------------------------------------------------------------------------------------ */
+
+static void close_own_handles(struct rpctl_service *service)
+{
+    uv_handle_t *const handles[] = {
+        (uv_handle_t *)&service->deadline_timer, (uv_handle_t *)&service->probe_timer,
+        (uv_handle_t *)&service->bake_timer,     (uv_handle_t *)&service->stop_timer,
+        (uv_handle_t *)&service->progress_timer, (uv_handle_t *)&service->listen_timer,
+        (uv_handle_t *)&service->trim_timer,     (uv_handle_t *)&service->term_signal,
+        (uv_handle_t *)&service->int_signal,     (uv_handle_t *)&service->child_signal,
+    };
+
+    for (size_t i = 0; i < sizeof handles / sizeof *handles; i++) uv_close(handles[i], NULL);
+    if (service->notify_fd >= 0) uv_close((uv_handle_t *)&service->notify_poll, NULL);
+}
+
+static void begin_closing(struct rpctl_service *service)
+{
+    struct rpctl_generation *generation;
+
+    service->state = RPCTL_SERVICE_CLOSING;
+    /* Freed at the very end: jobs that are still running know them. */
+    for (generation = service->generations; generation; generation = generation->next) {
+        rpctl_service_cancel_relaunch(generation);
+        rpctl_leaving_let_go(generation->leaving);
+    }
+    rpctl_service_show_stop(service);
+    close_own_handles(service);
+    rpctl_control_server_close(service->control, NULL, NULL);
+}
+
+static void close_when_over(struct rpctl_service *service)
+{
+    if (service->state == RPCTL_SERVICE_STOPPING && service->released &&
+        rpctl_service_running(service) == 0 && service->swept && service->sweeps == 0 && !service->operations)
+        begin_closing(service);
+}
+
+/* The result of a `stop`: what the drains of all generations came to. */
+static void finish_stop(struct rpctl_service *service)
+{
+    struct rpctl_operation *operation = service->stop_operation;
+    const struct rpctl_generation *generation;
+    const char *crash = "";
+    bool killed = false;
+
+    service->stop_operation = NULL;
+    operation->drained = true;
+    for (generation = service->generations; generation; generation = generation->next) {
+        operation->finished += generation->finished;
+        operation->cut += generation->cut;
+        if (generation->crash[0]) crash = generation->crash;
+        for (unsigned i = 0; i < generation->instance_count; i++) killed |= generation->instances[i].killed;
+    }
+    rpctl_operation_end(operation, NULL, "%lu finished, %lu cut", operation->finished, operation->cut);
+    if (operation->cut > 0)
+        rpctl_operation_fail(operation, "%lu connections were cut at the drain deadline", operation->cut);
+    else if (killed)
+        rpctl_operation_fail(operation, "a process did not stop by the drain deadline and was killed");
+    else if (crash[0])
+        rpctl_operation_fail(operation, "a process ended with %s while it drained", crash);
+    rpctl_operation_finish(operation, operation->reason[0] ? RPCTL_EXIT_NOT_SPOTLESS : RPCTL_EXIT_DONE);
+}
+
+static void sweep_all(struct rpctl_service *service)
+{
+    service->swept = true;
+    for (struct rpctl_generation *generation = service->generations; generation;
+         generation = generation->next)
+        rpctl_service_sweep(service, generation, NULL);
+}
+
+void rpctl_service_on_process_gone(struct rpctl_service *service)
+{
+    if (!service->released || rpctl_service_running(service) > 0) return;
+    if (!service->swept) sweep_all(service);
+    if (service->sweeps > 0) return;
+    if (service->stop_operation) finish_stop(service);
+    close_when_over(service);
+}
+
+static void signal_all(struct rpctl_service *service, int signal_number)
+{
+    for (struct rpctl_generation *generation = service->generations; generation;
+         generation = generation->next) {
+        /* A second SIGTERM would end a process that is draining already. */
+        if (signal_number != SIGKILL && rpctl_generation_was_told_to_stop(generation)) continue;
+        rpctl_service_signal(generation, signal_number == SIGKILL ? SIGKILL : generation->policy.stop_signal);
+    }
+}
+
+static void on_stop_deadline(uv_timer_t *timer)
+{
+    signal_all(timer->data, SIGKILL);
+}
+
+/* Our duplicates go first: a process that empties its accept queue and closes must be the last to hold it. */
+static void on_released(struct rpctl_service *service)
+{
+    unsigned deadline_ms = service->policy.drain_timeout_ms;
+
+    service->released = true;
+    if (service->serving) deadline_ms = service->serving->policy.drain_timeout_ms;
+    signal_all(service, SIGTERM);
+    uv_timer_start(&service->stop_timer, on_stop_deadline, deadline_ms, 0);
+    rpctl_service_on_process_gone(service);
+}
+
+static void end_operations(struct rpctl_service *service, const struct rpctl_operation *except)
+{
+    struct rpctl_operation *operation = service->operations;
+
+    service->operation = NULL;
+    while (operation) {
+        struct rpctl_operation *next = operation->next;
+
+        if (operation != except && !operation->ended) {
+            rpctl_operation_fail(operation, "the service was stopped");
+            rpctl_operation_finish(operation, RPCTL_EXIT_FAILED);
+        }
+        operation = next;
+    }
+}
+
+static void stop_timers(struct rpctl_service *service)
+{
+    uv_timer_stop(&service->deadline_timer);
+    uv_timer_stop(&service->probe_timer);
+    uv_timer_stop(&service->bake_timer);
+    uv_timer_stop(&service->stop_timer);
+    uv_timer_stop(&service->listen_timer);
+}
+
+void rpctl_service_stop(struct rpctl_service *service, struct rpctl_operation *operation)
+{
+    if (service->state != RPCTL_SERVICE_RUNNING) {
+        if (operation) {
+            rpctl_operation_fail(operation, "the service is stopping already");
+            rpctl_operation_finish(operation, RPCTL_EXIT_BUSY);
+        } else {
+            signal_all(service, SIGKILL);
+        }
+        return;
+    }
+    service->state = RPCTL_SERVICE_STOPPING;
+    service->first_release_waits = false;
+    rpctl_service_log(service, "stopping");
+    stop_timers(service);
+    rpctl_service_probe_cancel(service);
+    end_operations(service, operation);
+    service->stop_operation = operation;
+    if (operation) {
+        operation->from = rpctl_service_serving_number(service);
+        if (service->serving)
+            snprintf(operation->release, sizeof operation->release, "%s",
+                     rpctl_release_name(&service->serving->release));
+        rpctl_operation_announce(operation);
+        rpctl_operation_begin(operation, "drain", operation->policy.drain_timeout_ms);
+    }
+    rpctl_steering_release(service, on_released);
+}
+
+void rpctl_service_on_operation_over(struct rpctl_service *service, int exit_code)
+{
+    if (!service->operations) uv_timer_stop(&service->progress_timer);
+    if (service->state == RPCTL_SERVICE_RUNNING && !service->serving && !service->operations &&
+        !service->first_release_waits) {
+        /* The first start has failed: there is nothing to supervise. */
+        service->exit_code = exit_code;
+        rpctl_service_stop(service, NULL);
+    } else {
+        close_when_over(service);
+    }
+}
+
+/* --- the loop's own events
+ * --------------------------------------------------------------------------------------- */
+
+static void on_stop_signal(uv_signal_t *handle, int signal_number)
+{
+    (void)signal_number;
+    rpctl_service_stop(handle->data, NULL);
+}
+
+static void on_child_signal(uv_signal_t *handle, int signal_number)
+{
+    (void)signal_number;
+    rpctl_service_reap(handle->data);
+}
+
+static void on_progress(uv_timer_t *timer)
+{
+    struct rpctl_service *service = timer->data;
+
+    for (struct rpctl_operation *operation = service->operations; operation; operation = operation->next)
+        rpctl_operation_progress(operation);
+}
+
+static void on_trim(uv_timer_t *timer)
+{
+    struct rpctl_service *service = timer->data;
+    const struct rpctl_generation *generation;
+
+    for (generation = service->generations; generation; generation = generation->next)
+        if (generation->log_fd >= 0) rpctl_log_file_trim(generation->log_fd, RPCTL_LOG_KEEP_BYTES);
+}
+
+void rpctl_service_watch_operations(struct rpctl_service *service)
+{
+    if (!uv_is_active((uv_handle_t *)&service->progress_timer))
+        uv_timer_start(&service->progress_timer, on_progress, RPCTL_OPERATION_PROGRESS_MS,
+                       RPCTL_OPERATION_PROGRESS_MS);
+}
+
+/* --- the beginning
+ * ------------------------------------------------------------------------------------------------- */
+
+static void init_timer(struct rpctl_service *service, uv_timer_t *timer)
+{
+    uv_timer_init(&service->loop, timer);
+    timer->data = service;
+}
+
+static void init_signal(struct rpctl_service *service, uv_signal_t *handle, uv_signal_cb callback,
+                        int signal_number)
+{
+    uv_signal_init(&service->loop, handle);
+    handle->data = service;
+    uv_signal_start(handle, callback, signal_number);
+}
+
+static void init_handles(struct rpctl_service *service)
+{
+    uv_timer_t *const timers[] = {&service->deadline_timer, &service->probe_timer,    &service->bake_timer,
+                                  &service->stop_timer,     &service->progress_timer, &service->listen_timer,
+                                  &service->trim_timer};
+
+    for (size_t i = 0; i < sizeof timers / sizeof *timers; i++) init_timer(service, timers[i]);
+    uv_timer_start(&service->trim_timer, on_trim, RPCTL_LOG_TRIM_MS, RPCTL_LOG_TRIM_MS);
+    init_signal(service, &service->term_signal, on_stop_signal, SIGTERM);
+    init_signal(service, &service->int_signal, on_stop_signal, SIGINT);
+    init_signal(service, &service->child_signal, on_child_signal, SIGCHLD);
+}
+
+static mode_t current_umask(void)
+{
+    mode_t mask = umask(077);
+
+    umask(mask);
+    return mask;
+}
+
+void rpctl_service_begin_first(struct rpctl_service *service, struct rpctl_control_client *follower)
+{
+    const struct rpctl_supervisor_config *config = service->config;
+    struct rpctl_release release = {
+        .binary = (char *)(uintptr_t)config->binary, .args = config->args, .env = config->env};
+    struct rpctl_operation *operation = rpctl_operation_new(service, "start", &service->policy);
+
+    service->first_release_waits = false;
+    uv_timer_stop(&service->stop_timer);
+    if (operation) {
+        if (follower) rpctl_operation_follow(operation, follower);
+        rpctl_service_begin(service, operation, &release);
+        return;
+    }
+    service->exit_code = RPCTL_EXIT_BUG;
+    rpctl_service_stop(service, NULL);
+}
+
+static void on_parent_gone(uv_timer_t *timer)
+{
+    rpctl_service_begin_first(timer->data, NULL);
+}
+
+static void write_ready_line(const struct rpctl_service *service, const char *line)
+{
+    int fd = service->config->ready_fd;
+
+    if (fd < 0) return;
+    dprintf(fd, "%s\n", line);
+    close(fd);
+}
+
+/* What can fail. The rest of the service is zeroes until then. */
+static int prepare(struct rpctl_service *service, struct rp_error *error)
+{
+    int status = rpctl_service_dir_lock(service->config->dir, NULL, error);
+
+    service->umask = current_umask();
+    service->cwd_fd = open(".", O_PATH | O_DIRECTORY | O_CLOEXEC);
+    if (status == 0 && service->cwd_fd < 0)
+        status = rp_error_set(error, -errno, "cannot open the working directory: %s", strerror(errno));
+    if (status == 0) status = rpctl_process_become_subreaper(error);
+    if (status == 0) status = rpctl_groups_new(&service->groups, error);
+    rpctl_process_ignore_sigpipe();
+    return status;
+}
+
+static int open_sockets(struct rpctl_service *service, struct rp_error *error)
+{
+    int status = rpctl_service_notify_start(service, error);
+
+    if (status == 0) status = rpctl_service_control_start(service, error);
+    if (status == 0) status = rpctl_service_show_start(service, error);
+    return status;
+}
+
+static void run(struct rpctl_service *service)
+{
+    write_ready_line(service, "ok");
+    if (service->config->ready_fd < 0) {
+        rpctl_service_begin_first(service, NULL);
+    } else {
+        /* Whoever started us follows the start, and must not miss its end. */
+        service->first_release_waits = true;
+        uv_timer_start(&service->stop_timer, on_parent_gone, RPCTL_PARENT_GRACE_MS, 0);
+    }
+    uv_run(&service->loop, UV_RUN_DEFAULT);
+}
+
+static void remove_sockets(const struct rpctl_service *service)
+{
+    int dir_fd = rpctl_service_dir_fd(service->config->dir);
+
+    unlinkat(dir_fd, RPCTL_SERVICE_DIR_CONTROL, 0);
+    unlinkat(dir_fd, RPCTL_SERVICE_DIR_NOTIFY, 0);
+}
+
+static void free_service(struct rpctl_service *service)
+{
+    while (service->generations) {
+        struct rpctl_generation *next = service->generations->next;
+
+        rpctl_generation_free(service->generations);
+        service->generations = next;
+    }
+    rpctl_groups_free(service->groups);
+    if (service->last_result) json_decref(service->last_result);
+    if (service->notify_fd >= 0) close(service->notify_fd);
+    if (service->cwd_fd >= 0) close(service->cwd_fd);
+    free(service);
+}
+
+static int fail(struct rpctl_service *service, const struct rp_error *error)
+{
+    write_ready_line(service, error->message);
+    if (service->config->ready_fd < 0) fprintf(stderr, "rpctl: %s\n", error->message);
+    return error->code == -EBUSY ? RPCTL_EXIT_BUSY : RPCTL_EXIT_BUG;
+}
+
+static int supervise(struct rpctl_service *service)
+{
+    struct rp_error error = {0};
+    int status;
+
+    if (prepare(service, &error) < 0) return fail(service, &error);
+    status = uv_loop_init(&service->loop);
+    assert(status == 0);
+    rpctl_jobs_init(&service->jobs, &service->loop);
+    rpctl_rollout_init(&service->rollout);
+    init_handles(service);
+    if (open_sockets(service, &error) < 0) {
+        service->exit_code = fail(service, &error);
+        close_own_handles(service);
+        if (service->control) rpctl_control_server_close(service->control, NULL, NULL);
+        uv_run(&service->loop, UV_RUN_DEFAULT);
+    } else {
+        run(service);
+    }
+    status = uv_loop_close(&service->loop);
+    assert(status == 0);
+    remove_sockets(service);
+    return service->exit_code;
+}
+
+int rpctl_supervisor_main(const struct rpctl_supervisor_config *config)
+{
+    struct rpctl_service *service = calloc(1, sizeof *service);
+    int exit_code;
+
+    if (!service) return RPCTL_EXIT_BUG;
+    service->config = config;
+    service->policy = config->policy;
+    service->since_s = time(NULL);
+    service->notify_fd = service->cwd_fd = -1;
+    exit_code = supervise(service);
+    free_service(service);
+    return exit_code;
+}

@@ -1,0 +1,105 @@
+#include "linux/orphans.h"
+#include "shell/service.h"
+
+#include <signal.h>
+#include <stdlib.h>
+
+/* Theory. When the last process that was launched for a generation has ended, others may be left: a daemon
+ * that went into the background, workers that outlived their master. They may listen still, so the generation
+ * is not gone before they are. They get SIGTERM, then SIGKILL; each look is a job, for /proc is slow. */
+
+#define SWEEP_LOOK_MS  20
+#define SWEEP_GRACE_MS 1000 /* between SIGTERM and SIGKILL */
+
+struct sweep {
+    struct rpctl_job job;
+    struct rpctl_service *service;
+    struct rpctl_generation *generation;
+    unsigned number;
+    rpctl_sweep_cb *callback;
+    uv_timer_t timer;
+    uint64_t begun_ms;
+    pid_t leaders[RPCTL_INSTANCES_MAX];
+    size_t leader_count;
+    int signal_number; /* for this look; 0 = only look */
+    int status;
+    size_t left;  /* at this look */
+    size_t found; /* at the first */
+    bool first;
+};
+
+static void free_sweep(uv_handle_t *handle)
+{
+    free(handle->data);
+}
+
+static void finish(struct sweep *sweep)
+{
+    struct rpctl_service *service = sweep->service;
+
+    uv_close((uv_handle_t *)&sweep->timer, free_sweep);
+    service->sweeps--;
+    if (service->state == RPCTL_SERVICE_RUNNING)
+        sweep->callback(service, sweep->generation, sweep->found);
+    else
+        rpctl_service_on_process_gone(service);
+}
+
+static void look_work(struct rpctl_job *job)
+{
+    struct sweep *sweep = (struct sweep *)job;
+    struct rpctl_orphan_owner owner = {sweep->service->config->name, sweep->number, sweep->leaders,
+                                       sweep->leader_count};
+
+    sweep->status = rpctl_orphans_signal(&owner, sweep->signal_number, &sweep->left, NULL);
+}
+
+static void on_look(uv_timer_t *timer)
+{
+    struct sweep *sweep = timer->data;
+    bool patient = uv_now(&sweep->service->loop) - sweep->begun_ms < SWEEP_GRACE_MS;
+
+    sweep->signal_number = patient ? 0 : SIGKILL;
+    rpctl_jobs_add(&sweep->service->jobs, &sweep->job);
+}
+
+static void look_done(struct rpctl_job *job)
+{
+    struct sweep *sweep = (struct sweep *)job;
+
+    if (sweep->first) sweep->found = sweep->left;
+    if (sweep->first && sweep->left > 0)
+        rpctl_service_log(sweep->service, "gen=%u left-behind=%zu", sweep->number, sweep->left);
+    sweep->first = false;
+    if (sweep->status == 0 && sweep->left == 0)
+        finish(sweep);
+    else
+        uv_timer_start(&sweep->timer, on_look, SWEEP_LOOK_MS, 0);
+}
+
+void rpctl_service_sweep(struct rpctl_service *service, struct rpctl_generation *generation,
+                         rpctl_sweep_cb *callback)
+{
+    struct sweep *sweep = calloc(1, sizeof *sweep);
+
+    if (!sweep) {
+        rpctl_service_log(service, "gen=%u sweep=left-out reason=\"no memory\"", generation->number);
+        if (service->state == RPCTL_SERVICE_RUNNING) callback(service, generation, 0);
+        return;
+    }
+    *sweep = (struct sweep){.job = {.work = look_work, .done = look_done},
+                            .service = service,
+                            .generation = generation,
+                            .number = generation->number,
+                            .callback = callback,
+                            .signal_number = SIGTERM,
+                            .first = true,
+                            .begun_ms = uv_now(&service->loop)};
+    for (unsigned i = 0; i < generation->instance_count; i++)
+        if (generation->instances[i].process.pid > 0)
+            sweep->leaders[sweep->leader_count++] = generation->instances[i].process.pid;
+    uv_timer_init(&service->loop, &sweep->timer);
+    sweep->timer.data = sweep;
+    service->sweeps++;
+    rpctl_jobs_add(&service->jobs, &sweep->job);
+}
