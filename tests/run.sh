@@ -1,0 +1,46 @@
+#!/usr/bin/env bash
+# The one test command: installs what is missing (Debian 12), builds, and runs every test through ctest.
+#
+#   tests/run.sh            preset release with the checks, then preset asan
+#   tests/run.sh PRESET…    only these presets (release, asan, dev, …)
+#
+# The first preset runs the checks of the source too (format, layering, close-on-exec, clang, shellcheck). Under
+# sanitizers the integration tests use fewer clients (RP_TEST_SANITIZED, see tests/integration/harness.py); nothing
+# is left out. What the tests have measured is in build/PRESET/figures.txt, and shown for all presets but the
+# last, so that the output ends with ctest's own words. Stops at the first preset that fails. The long forms are
+# tests/long.sh and tests/checks/tidy.sh.
+set -euo pipefail
+
+root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+# shellcheck source=deploy/packages.sh
+source "$root/deploy/packages.sh"
+
+run_preset() {
+    local preset=$1
+    shift
+    echo "== $preset: build"
+    cmake --preset "$preset" -DRP_BUILD_TESTS=ON >"$root/build/configure-$preset.log" 2>&1 || {
+        cat "$root/build/configure-$preset.log"
+        return 1
+    }
+    cmake --build --preset "$preset"
+    echo "== $preset: test"
+    rm -f "build/$preset/figures.txt"
+    ctest --test-dir "build/$preset" --parallel "$(nproc)" --output-on-failure --no-label-summary "$@"
+}
+
+main() {
+    local presets=("$@") without_checks=() preset last=
+    ((${#presets[@]})) || presets=(release asan)
+    rp_install_packages "${RP_PACKAGES_BUILD[@]}" "${RP_PACKAGES_TEST[@]}"
+    cd "$root"
+    mkdir -p build
+    for preset in "${presets[@]}"; do
+        [[ -z $last || ! -e build/$last/figures.txt ]] || cat "build/$last/figures.txt"
+        last=$preset
+        run_preset "$preset" "${without_checks[@]}"
+        without_checks=(--label-exclude '^check$')
+    done
+}
+
+main "$@"

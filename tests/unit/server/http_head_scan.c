@@ -1,0 +1,69 @@
+#include "pure/http_head_scan.h"
+
+#include <criterion/criterion.h>
+#include <string.h>
+
+Test(http_head_scan, token_chars_are_those_of_the_grammar)
+{
+    static const char tokens[] = "!#$%&'*+-.^_`|~0123456789"
+                                 "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ";
+    for (int byte = 0; byte < 256; byte++) {
+        bool expected = byte != 0 && strchr(tokens, byte) != NULL;
+        cr_assert_eq(rp_is_token_char((unsigned char)byte), expected, "%d", byte);
+    }
+    cr_assert(rp_is_token("a-b", 3));
+    cr_assert_not(rp_is_token("a b", 3));
+    cr_assert_not(rp_is_token("", 0));
+}
+
+Test(http_head_scan, field_chars)
+{
+    for (int byte = 0; byte < 256; byte++) {
+        bool expected = (byte >= 32 && byte != 127) || byte == 9;
+        cr_assert_eq(rp_is_field_char((unsigned char)byte), expected, "%d", byte);
+    }
+}
+
+static enum rp_scan_result scan_text(const char *text, size_t *ret_bytes)
+{
+    struct rp_head_scan scan = {0};
+    enum rp_scan_result result = rp_head_scan(&scan, text, strlen(text), 10, 100);
+    *ret_bytes = scan.bytes;
+    return result;
+}
+
+Test(http_head_scan, ends_behind_the_blank_line)
+{
+    size_t bytes;
+    cr_assert_eq(scan_text("GET / HTTP/1.1\r\nA: b\r\n\r\nrest", &bytes), RP_SCAN_COMPLETE);
+    cr_assert_eq(bytes, strlen("GET / HTTP/1.1\r\nA: b\r\n\r\n"));
+    cr_assert_eq(scan_text("GET / HTTP/1.1\r\nA: b\r\n\r", &bytes), RP_SCAN_MORE);
+}
+
+Test(http_head_scan, every_reason)
+{
+    size_t bytes;
+    cr_assert_eq(scan_text(" ", &bytes), RP_SCAN_BAD_REQUEST_LINE);
+    cr_assert_eq(scan_text("GET  ", &bytes), RP_SCAN_BAD_REQUEST_LINE);
+    cr_assert_eq(scan_text("G\r", &bytes), RP_SCAN_BAD_REQUEST_LINE);
+    cr_assert_eq(scan_text("GET / \x80", &bytes), RP_SCAN_BAD_REQUEST_LINE);
+    cr_assert_eq(scan_text("GET / H\r\r", &bytes), RP_SCAN_BAD_REQUEST_LINE);
+    cr_assert_eq(scan_text("GET / H\r\n\t", &bytes), RP_SCAN_FOLDED_HEADER);
+    cr_assert_eq(scan_text("GET / H\r\na\r", &bytes), RP_SCAN_BAD_HEADER);
+    cr_assert_eq(scan_text("GET / H\r\na:\r\r", &bytes), RP_SCAN_BAD_HEADER);
+    cr_assert_eq(scan_text("GET / H\r\n\rx", &bytes), RP_SCAN_BAD_HEADER);
+    cr_assert_eq(scan_text("GET /234567890 H", &bytes), RP_SCAN_MORE);
+    cr_assert_eq(scan_text("GET /2345678901", &bytes), RP_SCAN_TARGET_TOO_LONG);
+}
+
+Test(http_head_scan, framing)
+{
+    struct rp_framing_scan scan = {0};
+    cr_assert(rp_framing_scan(&scan, "5;a\tb\r\n", 7));
+    rp_framing_scan_data(&scan);
+    cr_assert(rp_framing_scan(&scan, "\r\n0\r\nA: b\r\n\r\n", 13));
+    rp_framing_scan_data(&scan);
+    cr_assert_not(rp_framing_scan(&scan, "0", 1));
+    scan = (struct rp_framing_scan){0};
+    cr_assert_not(rp_framing_scan(&scan, "5\n", 2));
+}

@@ -1,0 +1,643 @@
+/* The server as a program uses it: rp_server_run on a thread, and a blocking client on loopback. */
+#include <rp/server.h>
+
+#include <arpa/inet.h>
+#include <criterion/criterion.h>
+#include <errno.h>
+#include <netinet/in.h>
+#include <poll.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "leaks.h"
+
+#define PATIENCE_MS 20000
+
+/* ---- a running server ---- */
+
+static struct {
+    struct rp_server *server;
+    pthread_t thread;
+    struct rp_error error;
+    int result;
+    int log[2]; /* a pipe, so that a test can wait for a line */
+    atomic_int ended_complete;
+    atomic_int ended_incomplete;
+} running;
+
+static void log_line(const char *line, void *user)
+{
+    (void)user;
+    dprintf(running.log[1], "%s\n", line);
+}
+
+static void await_log(const char *word, char *line, size_t size)
+{
+    size_t used = 0;
+    for (;;) {
+        struct pollfd poll_fd = {.fd = running.log[0], .events = POLLIN};
+        cr_assert_eq(poll(&poll_fd, 1, PATIENCE_MS), 1, "no \"%s\" in the log", word);
+        char c;
+        cr_assert_eq(read(running.log[0], &c, 1), 1);
+        if (c != '\n') {
+            if (used + 1 < size) line[used++] = c;
+            continue;
+        }
+        line[used] = '\0';
+        if (strstr(line, word)) return;
+        used = 0;
+    }
+}
+
+static void *run(void *argument)
+{
+    (void)argument;
+    running.result = rp_server_run(running.server, &running.error);
+    return NULL;
+}
+
+static struct rp_server_config config_one_worker(void)
+{
+    static struct rp_address address;
+    struct rp_server_config config;
+    rp_server_config_init(&config);
+    cr_assert_eq(rp_address_parse(&address, "127.0.0.1:0", NULL), 0);
+    config.addresses = &address;
+    config.address_count = 1;
+    config.workers = 1;
+    config.idle_grace_ms = 0;
+    config.log = log_line;
+    return config;
+}
+
+static void make(const struct rp_server_config *config)
+{
+    cr_assert_eq(pipe(running.log), 0);
+    cr_assert_eq(rp_server_new(&running.server, config, &running.error), 0, "%s", running.error.message);
+}
+
+static void route(const char *methods, const char *path, rp_handler *handler)
+{
+    cr_assert_eq(rp_server_route(running.server, methods, path, handler, NULL, NULL), 0);
+}
+
+static void route_streaming(const char *path, uint64_t max_body_bytes, rp_handler *handler)
+{
+    cr_assert_eq(rp_server_route_streaming(running.server, "POST", path, max_body_bytes, handler, NULL, NULL),
+                 0);
+}
+
+/* Returns the port. */
+static uint16_t start(void)
+{
+    char line[256];
+    struct rp_address address;
+    cr_assert_eq(pthread_create(&running.thread, NULL, run, NULL), 0);
+    await_log("event=listening", line, sizeof line);
+    char *text = strstr(line, "address=") + strlen("address=");
+    text[strcspn(text, " ")] = '\0';
+    cr_assert_eq(rp_address_parse(&address, text, NULL), 0);
+    await_log("event=ready", line, sizeof line);
+    return rp_address_port(&address);
+}
+
+static void finish(void)
+{
+    rp_server_stop(running.server);
+    pthread_join(running.thread, NULL);
+    cr_assert_eq(running.result, 0, "%s", running.error.message);
+    rp_server_free(running.server);
+    close(running.log[0]);
+    close(running.log[1]);
+    expect_no_leak();
+}
+
+/* ---- a client ---- */
+
+static int dial(uint16_t port)
+{
+    struct sockaddr_in address = {
+        .sin_family = AF_INET, .sin_port = htons(port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    struct timeval patience = {.tv_sec = PATIENCE_MS / 1000};
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    cr_assert_geq(fd, 0);
+    setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
+    cr_assert_eq(connect(fd, (struct sockaddr *)&address, sizeof address), 0);
+    return fd;
+}
+
+static void say(int fd, const char *text)
+{
+    size_t length = strlen(text);
+    cr_assert_eq(send(fd, text, length, MSG_NOSIGNAL), (ssize_t)length);
+}
+
+static void say_request(int fd, const char *method, const char *path, const char *headers, const char *body)
+{
+    char text[8192];
+    snprintf(text, sizeof text, "%s %s HTTP/1.1\r\nHost: h\r\nContent-Length: %zu\r\n%s\r\n%s", method, path,
+             strlen(body), headers, body);
+    say(fd, text);
+}
+
+/* All there is until the end of the stream or, when `until` is given, until that text has come. */
+static void hear(int fd, char *text, size_t size, const char *until)
+{
+    size_t used = 0;
+    text[0] = '\0';
+    while (used + 1 < size && !(until && strstr(text, until))) {
+        ssize_t got = recv(fd, text + used, size - 1 - used, 0);
+        cr_assert_geq(got, 0, "errno %d after \"%s\"", errno, text);
+        if (got == 0) {
+            cr_assert_null(until, "ended before \"%s\": \"%s\"", until, text);
+            return;
+        }
+        used += (size_t)got;
+        text[used] = '\0';
+    }
+}
+
+static void expect_text(const char *text, const char *word)
+{
+    cr_assert_not_null(strstr(text, word), "no \"%s\" in \"%s\"", word, text);
+}
+
+/* One request on a connection of its own; everything that is answered. */
+static void ask(uint16_t port, const char *method, const char *path, const char *body, char *text,
+                size_t size)
+{
+    int fd = dial(port);
+    say_request(fd, method, path, "Connection: close\r\n", body);
+    hear(fd, text, size, NULL);
+    close(fd);
+}
+
+/* ---- handlers ---- */
+
+static void on_ended(struct rp_request *request, bool complete, void *state)
+{
+    (void)request;
+    (void)state;
+    atomic_fetch_add(complete ? &running.ended_complete : &running.ended_incomplete, 1);
+}
+
+static void echo(struct rp_request *request, void *user)
+{
+    static const struct rp_request_events events = {.ended = on_ended};
+    size_t length;
+    const void *body = rp_request_body(request, &length);
+    (void)user;
+    rp_request_watch(request, &events, NULL);
+    rp_response_send(request, 200, "text/plain", body, length);
+}
+
+Test(http_server, buffered_body)
+{
+    char text[4096];
+    struct rp_server_config config = config_one_worker();
+    config.limits.body_bytes = 10;
+    make(&config);
+    route("POST", "/echo", echo);
+    uint16_t port = start();
+    ask(port, "POST", "/echo", "0123456789", text, sizeof text);
+    expect_text(text, "200 OK");
+    expect_text(text, "\r\n\r\n0123456789");
+    ask(port, "POST", "/echo", "", text, sizeof text);
+    expect_text(text, "Content-Length: 0\r\n");
+    ask(port, "POST", "/echo", "0123456789a", text, sizeof text);
+    expect_text(text, "413 ");
+    expect_text(text, "Connection: close");
+    int fd = dial(port);
+    say(fd,
+        "POST /echo HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n6\r\nabcdef\r\n5\r\nabcde\r\n");
+    hear(fd, text, sizeof text, NULL);
+    expect_text(text, "413 ");
+    close(fd);
+    finish();
+    cr_assert_eq(running.ended_complete, 2);
+    cr_assert_eq(running.ended_incomplete, 0);
+}
+
+static void misuse(struct rp_request *request, void *user)
+{
+    (void)user;
+    cr_assert_eq(rp_response_write(request, "x", 1), -EINVAL);
+    rp_response_end(request);
+    cr_assert_eq(rp_response_header(request, "X-A", "b\r\nc: d"), -EINVAL);
+    cr_assert_eq(rp_response_header(request, "Content-Length", "5"), -EINVAL);
+    cr_assert_eq(rp_response_header(request, "X-A", "b"), 0);
+    cr_assert_eq(rp_response_begin(request, 199, NULL, 3), -EINVAL);
+    cr_assert_eq(rp_response_begin(request, 600, NULL, 3), -EINVAL);
+    cr_assert_eq(rp_response_begin(request, 200, "a\nb", 3), -EINVAL);
+    cr_assert_eq(rp_request_after(request, RP_REQUEST_TIMER_MS_MAX + 1, NULL, NULL), -EINVAL);
+    cr_assert_eq(rp_response_begin(request, 200, NULL, 3), 0);
+    cr_assert_eq(rp_response_begin(request, 200, NULL, 3), -EALREADY);
+    cr_assert_eq(rp_response_send(request, 200, NULL, "", 0), -EALREADY);
+    cr_assert_eq(rp_response_text(request, 200, "x"), -EALREADY);
+    cr_assert_eq(rp_response_header(request, "X-B", "c"), -EALREADY);
+    cr_assert_eq(rp_response_write(request, "abcd", 4), -EOVERFLOW);
+    cr_assert_eq(rp_response_write(request, "ab", 2), RP_WRITE_MORE);
+    cr_assert_eq(rp_response_write(request, "", 0), RP_WRITE_MORE);
+    cr_assert_eq(rp_response_write(request, "c", 1), RP_WRITE_MORE);
+    rp_response_end(request);
+    cr_assert_eq(rp_response_write(request, "d", 1), -EINVAL);
+    rp_response_end(request);
+}
+
+Test(http_server, misuse_is_refused_and_does_no_harm)
+{
+    char text[4096];
+    struct rp_server_config config = config_one_worker();
+    make(&config);
+    cr_assert_eq(rp_server_header(running.server, "X-Common", "yes", NULL), 0);
+    cr_assert_eq(rp_server_header(running.server, "Date", "today", &running.error), -EINVAL);
+    route("GET", "/", misuse);
+    uint16_t port = start();
+    ask(port, "GET", "/", "", text, sizeof text);
+    expect_text(text, "X-Common: yes\r\nX-A: b\r\n\r\nabc");
+    ask(port, "GET", "/none", "", text, sizeof text);
+    expect_text(text, "X-Common: yes\r\n");
+    finish();
+}
+
+static void truncate_it(struct rp_request *request, void *user)
+{
+    (void)user;
+    rp_response_begin(request, 200, NULL, 10);
+    rp_response_write(request, "abc", 3);
+    rp_response_end(request);
+}
+
+static void abort_chunked(struct rp_request *request, void *user)
+{
+    static const struct rp_request_events events = {.ended = on_ended};
+    (void)user;
+    rp_request_watch(request, &events, NULL);
+    rp_response_begin(request, 200, NULL, RP_LENGTH_UNKNOWN);
+    rp_response_write(request, "abc", 3);
+    rp_response_abort(request);
+    cr_assert_eq(rp_response_write(request, "d", 1), -EINVAL);
+    rp_response_abort(request);
+}
+
+static void abort_at_once(struct rp_request *request, void *user)
+{
+    (void)user;
+    rp_response_abort(request);
+}
+
+static void flood(struct rp_request *request, void *user)
+{
+    static char piece[1 << 20];
+    (void)user;
+    rp_response_begin(request, 200, NULL, RP_LENGTH_UNKNOWN);
+    int result = 0;
+    for (unsigned i = 0; i < 64 && result >= 0; i++) result = rp_response_write(request, piece, sizeof piece);
+    cr_assert_eq(result, -ENOBUFS, "%d", result);
+    rp_response_end(request);
+}
+
+Test(http_server, response_shorter_or_larger_than_it_may_be)
+{
+    char text[4096];
+    struct rp_server_config config = config_one_worker();
+    make(&config);
+    route("GET", "/short", truncate_it);
+    route("GET", "/flood", flood);
+    route("GET", "/chunked", abort_chunked);
+    route("GET", "/nothing", abort_at_once);
+    uint16_t port = start();
+    ask(port, "GET", "/short", "", text, sizeof text);
+    expect_text(text, "Content-Length: 10\r\n");
+    expect_text(text, "\r\n\r\nabc");
+    ask(port, "GET", "/chunked", "", text, sizeof text);
+    expect_text(text, "\r\n\r\n3\r\nabc\r\n");
+    cr_assert_null(strstr(text, "0\r\n\r\n"));
+    ask(port, "GET", "/nothing", "", text, sizeof text);
+    cr_assert_str_empty(text);
+    int fd = dial(port);
+    say_request(fd, "GET", "/flood", "", "");
+    hear(fd, text, sizeof text, "Transfer-Encoding: chunked");
+    ask(port, "GET", "/healthz", "", text, sizeof text); /* one worker: the flood is over now */
+    expect_text(text, "\r\n\r\nok");
+    close(fd);
+    finish();
+    cr_assert_eq(running.ended_incomplete, 1);
+}
+
+static void second_callback(struct rp_request *request, void *state)
+{
+    rp_response_text(request, 200, "%s", (const char *)state);
+}
+
+static void first_callback(struct rp_request *request, void *state)
+{
+    (void)state;
+    rp_response_text(request, 500, "replaced timers must not fire");
+}
+
+static void handle_later(struct rp_request *request, void *user)
+{
+    static char answer[] = "later";
+    (void)user;
+    cr_assert_eq(rp_request_after(request, 1, first_callback, NULL), 0);
+    cr_assert_eq(rp_request_after(request, 30, second_callback, answer), 0);
+}
+
+static void never(struct rp_request *request, void *user)
+{
+    static const struct rp_request_events events = {.ended = on_ended};
+    (void)user;
+    rp_request_watch(request, &events, NULL);
+    rp_request_after(request, 60000, first_callback, NULL);
+}
+
+Test(http_server, answers_later_or_never)
+{
+    char text[4096];
+    struct rp_server_config config = config_one_worker();
+    config.drain_timeout_ms = 100;
+    make(&config);
+    route("GET", "/later", handle_later);
+    route("GET", "/never", never);
+    uint16_t port = start();
+    ask(port, "GET", "/later", "", text, sizeof text);
+    expect_text(text, "\r\n\r\nlater");
+    int fd = dial(port);
+    say_request(fd, "GET", "/never", "", "");
+    int other = dial(port);
+    say_request(other, "GET", "/later", "", "");
+    hear(other, text, sizeof text,
+         "later"); /* so /never has been called by now: same worker, earlier bytes */
+    rp_server_stop(running.server);
+    await_log("event=drained", text, sizeof text);
+    expect_text(text, "cut=1");
+    close(fd);
+    close(other);
+    finish();
+    cr_assert_eq(running.ended_incomplete, 1);
+}
+
+/* ---- streamed bodies ---- */
+
+static char collected[64];
+
+static void resume(struct rp_request *request, void *state)
+{
+    (void)state;
+    strcat(collected, "|");
+    rp_request_resume_body(request);
+}
+
+static void on_body(struct rp_request *request, const void *bytes, size_t length, void *state)
+{
+    (void)state;
+    strncat(collected, bytes, length);
+    rp_request_pause_body(request);
+    rp_request_after(request, 5, resume, NULL);
+}
+
+static void on_body_end(struct rp_request *request, void *state)
+{
+    (void)state;
+    rp_response_text(request, 200, "%s.", collected);
+}
+
+static void pausing(struct rp_request *request, void *user)
+{
+    static const struct rp_request_events events = {
+        .body = on_body, .body_end = on_body_end, .ended = on_ended};
+    (void)user;
+    collected[0] = '\0';
+    rp_request_watch(request, &events, NULL);
+}
+
+Test(http_server, paused_body_comes_piece_by_piece_and_whole)
+{
+    char text[4096];
+    struct rp_server_config config = config_one_worker();
+    make(&config);
+    route_streaming("/pause", 10, pausing);
+    uint16_t port = start();
+    int fd = dial(port);
+    say(fd, "POST /pause HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: "
+            "chunked\r\n\r\n2\r\nab\r\n2\r\ncd\r\n1\r\ne\r\n0\r\n\r\n"
+            "GET /healthz HTTP/1.1\r\nHost: h\r\n\r\n");
+    shutdown(fd, SHUT_WR); /* the end of the stream overtakes nothing that is paused */
+    hear(fd, text, sizeof text, NULL);
+    expect_text(text, "\r\n\r\nab|cd|e|.");
+    expect_text(text, "\r\n\r\nok\n");
+    close(fd);
+    ask(port, "POST", "/pause", "0123456789a", text, sizeof text);
+    expect_text(text, "413 ");
+    finish();
+    cr_assert_eq(running.ended_complete, 1);
+}
+
+static void early(struct rp_request *request, void *user)
+{
+    (void)user;
+    rp_response_text(request, 200, "early\n");
+}
+
+Test(http_server, answer_before_the_body)
+{
+    char text[4096];
+    static char body[4096];
+    struct rp_server_config config = config_one_worker();
+    make(&config);
+    route_streaming("/early", RP_BODY_BYTES_UNLIMITED, early);
+    uint16_t port = start();
+    memset(body, 'x', sizeof body - 1);
+    int fd = dial(port);
+    say_request(fd, "POST", "/early", "", body);
+    hear(fd, text, sizeof text, "early");
+    say_request(fd, "GET", "/healthz", "", "");
+    hear(fd, text, sizeof text, "ok\n");
+    close(fd);
+    finish();
+}
+
+/* ---- limits and times ---- */
+
+Test(http_server, timeouts)
+{
+    char text[4096];
+    struct rp_server_config config = config_one_worker();
+    config.limits.head_timeout_ms = 150;
+    config.limits.body_timeout_ms = 150;
+    make(&config);
+    route("POST", "/echo", echo);
+    uint16_t port = start();
+    int head = dial(port);
+    int body = dial(port);
+    int good = dial(port);
+    say(head, "GET / HTTP/1.1\r\nHo");
+    say(body, "POST /echo HTTP/1.1\r\nHost: h\r\nContent-Length: 5\r\n\r\nab");
+    hear(head, text, sizeof text, NULL);
+    expect_text(text, "408 Request Timeout");
+    hear(body, text, sizeof text, NULL);
+    expect_text(text, "408 Request Timeout");
+    say_request(good, "POST", "/echo", "", "still here");
+    hear(good, text, sizeof text, "still here");
+    close(head);
+    close(body);
+    close(good);
+    finish();
+}
+
+static void big(struct rp_request *request, void *user)
+{
+    static const struct rp_request_events events = {.ended = on_ended};
+    static char body[32 << 20];
+    (void)user;
+    rp_request_watch(request, &events, NULL);
+    rp_response_send(request, 200, NULL, body, sizeof body);
+}
+
+Test(http_server, client_that_takes_nothing_is_closed)
+{
+    char text[4096];
+    struct rp_server_config config = config_one_worker();
+    config.limits.write_timeout_ms = 200;
+    make(&config);
+    route("GET", "/big", big);
+    uint16_t port = start();
+    int fd = dial(port);
+    say_request(fd, "GET", "/big", "", "");
+    hear(fd, text, sizeof text, "200 OK");
+    rp_server_stop(running.server);
+    await_log("event=drained", text, sizeof text);
+    expect_text(text, "cut=0");
+    close(fd);
+    finish();
+}
+
+/* Which of three is refused is open: a worker with two listeners need not take them in the order of dialling.
+ */
+Test(http_server, connection_limit)
+{
+    char text[4096];
+    struct pollfd clients[3];
+    struct rp_server_config config = config_one_worker();
+    config.limits.connections_per_worker = 2;
+    make(&config);
+    uint16_t port = start();
+    for (int i = 0; i < 3; i++) clients[i] = (struct pollfd){.fd = dial(port), .events = POLLIN};
+    cr_assert_eq(poll(clients, 3, PATIENCE_MS), 1);
+    for (int i = 0; i < 3; i++) {
+        bool refused = clients[i].revents != 0;
+        if (!refused) say_request(clients[i].fd, "GET", "/healthz", "", "");
+        hear(clients[i].fd, text, sizeof text, refused ? NULL : "ok\n");
+        if (refused) expect_text(text, "503 ");
+    }
+    for (int i = 0; i < 3; i++) close(clients[i].fd);
+    finish();
+}
+
+/* ---- starting and stopping ---- */
+
+Test(http_server, stopped_before_it_runs)
+{
+    struct rp_server_config config = config_one_worker();
+    config.workers = 3;
+    make(&config);
+    rp_server_stop(running.server);
+    cr_assert_eq(rp_server_run(running.server, &running.error), 0, "%s", running.error.message);
+    rp_server_free(running.server);
+    expect_no_leak();
+}
+
+Test(http_server, second_stop_cuts)
+{
+    char text[4096];
+    struct rp_server_config config = config_one_worker();
+    make(&config);
+    route("GET", "/never", never);
+    uint16_t port = start();
+    int fd = dial(port);
+    say_request(fd, "GET", "/never", "", "");
+    say_request(fd, "GET", "/never", "", "");
+    rp_server_stop(running.server);
+    await_log("event=listeners_closed", text, sizeof text);
+    rp_server_stop(running.server);
+    await_log("event=drained", text, sizeof text);
+    expect_text(text, "finished=0 cut=1");
+    close(fd);
+    finish();
+}
+
+Test(http_server, never_run)
+{
+    struct rp_server_config config = config_one_worker();
+    make(&config);
+    route("GET", "/", echo);
+    rp_server_stop(running.server);
+    rp_server_free(running.server);
+    rp_server_free(NULL);
+    expect_no_leak();
+}
+
+Test(http_server, port_in_use)
+{
+    struct rp_server_config config = config_one_worker();
+    struct rp_address taken;
+    struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    int stranger = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    cr_assert_eq(bind(stranger, (struct sockaddr *)&address, sizeof address), 0);
+    cr_assert_eq(listen(stranger, 1), 0);
+    cr_assert_eq(rp_address_of_socket(&taken, stranger, NULL), 0);
+    config.addresses = &taken;
+    config.workers = 3;
+    make(&config);
+    cr_assert_eq(rp_server_run(running.server, &running.error), -EADDRINUSE);
+    cr_assert_neq(running.error.message[0], '\0');
+    rp_server_free(running.server);
+    close(stranger);
+    expect_no_leak();
+}
+
+static void refused(struct rp_server_config config, const char *word)
+{
+    struct rp_server *server = NULL;
+    struct rp_error error;
+    cr_assert_eq(rp_server_new(&server, &config, &error), -EINVAL);
+    cr_assert_null(server);
+    expect_text(error.message, word);
+}
+
+Test(http_server, bad_configurations)
+{
+    struct rp_server_config config = config_one_worker();
+    config.address_count = 0;
+    refused(config, "addresses");
+    config = config_one_worker();
+    config.workers = RP_WORKERS_MAX + 1;
+    refused(config, "workers");
+    config = config_one_worker();
+    config.limits.head_bytes = RP_HEAD_BYTES_MAX + 1;
+    refused(config, "head_bytes");
+    config = config_one_worker();
+    config.limits.target_bytes = 0;
+    refused(config, "target_bytes");
+    config = config_one_worker();
+    config.limits.idle_timeout_ms = 0;
+    refused(config, "idle_timeout_ms");
+    config = config_one_worker();
+    config.limits.linger_timeout_ms = RP_MS_MAX + 1;
+    refused(config, "linger_timeout_ms");
+}
+
+Test(http_server, malformed_environment)
+{
+    struct rp_server_config config = config_one_worker();
+    setenv("RP_SERVICE", "default", 1);
+    setenv("RP_GENERATION", "many", 1);
+    refused(config, "RP_GENERATION");
+}

@@ -1,0 +1,113 @@
+/* The drain: the whole grid of states and events against a table written down a second time, and its
+ * counting. */
+#include "pure/drain.h"
+
+#include <criterion/criterion.h>
+#include <string.h>
+
+static const struct {
+    enum rpctl_drain_state state;
+    enum rpctl_drain_event event;
+    enum rpctl_drain_state next;
+    enum rpctl_drain_action actions[RPCTL_DRAIN_ACTIONS_MAX + 1];
+} moves[] = {
+#define S(name)  RPCTL_DRAIN_##name
+#define ON(name) RPCTL_DRAIN_ON_##name
+#define DO(name) RPCTL_DRAIN_DO_##name
+    {S(IDLE), ON(BEGIN), S(SETTLING), {DO(ARM_QUIESCE), DO(SETTLE)}},
+    {S(SETTLING), ON(SETTLED), S(QUIESCING), {DO(LOOK)}},
+    {S(SETTLING), ON(QUIESCE_TIMEOUT), S(SETTLING), {DO(ARM_QUIESCE)}},
+    {S(SETTLING), ON(EXITED), S(CLOSING), {DO(DISARM), DO(QUIET), DO(CLOSE)}},
+    {S(SETTLING), ON(CANCEL), S(IDLE), {DO(DISARM)}},
+    {S(QUIESCING), ON(LOOK_EMPTY), S(QUIESCING), {DO(ARM_LOOK)}},
+    {S(QUIESCING), ON(LOOK_BUSY), S(QUIESCING), {DO(ARM_LOOK)}},
+    {S(QUIESCING), ON(LOOK_TIMER), S(QUIESCING), {DO(LOOK)}},
+    {S(QUIESCING), ON(QUIESCE_TIMEOUT), S(DRAINING), {DO(DISARM), DO(QUIET), DO(ARM_DEADLINE), DO(STOP)}},
+    {S(QUIESCING), ON(EXITED), S(CLOSING), {DO(DISARM), DO(QUIET), DO(CLOSE)}},
+    {S(QUIESCING), ON(CANCEL), S(IDLE), {DO(DISARM)}},
+    {S(DRAINING), ON(EXITED), S(CLOSING), {DO(DISARM), DO(CLOSE)}},
+    {S(DRAINING), ON(DEADLINE), S(KILLING), {DO(KILL)}},
+    {S(KILLING), ON(EXITED), S(CLOSING), {DO(DISARM), DO(CLOSE)}},
+    {S(CLOSING), ON(CLOSED), S(DONE), {DO(FINISH)}},
+    {S(CLOSING), ON(CLOSE_FAILED), S(CLOSING), {DO(ARM_LOOK)}},
+    {S(CLOSING), ON(LOOK_TIMER), S(CLOSING), {DO(CLOSE)}},
+};
+
+#define BIT(event) (1u << RPCTL_DRAIN_ON_##event)
+
+static const unsigned late[RPCTL_DRAIN_STATE_COUNT] = {
+    [S(IDLE)] = BIT(SETTLED) | BIT(LOOK_EMPTY) | BIT(LOOK_BUSY) | BIT(LOOK_TIMER) | BIT(QUIESCE_TIMEOUT) |
+                BIT(EXITED) | BIT(CANCEL),
+    [S(SETTLING)] = BIT(LOOK_EMPTY) | BIT(LOOK_BUSY) | BIT(LOOK_TIMER),
+    [S(QUIESCING)] = BIT(SETTLED),
+    [S(DRAINING)] = BIT(LOOK_EMPTY) | BIT(LOOK_BUSY) | BIT(LOOK_TIMER) | BIT(QUIESCE_TIMEOUT) | BIT(SETTLED) |
+                    BIT(CANCEL),
+    [S(KILLING)] = BIT(LOOK_EMPTY) | BIT(LOOK_BUSY) | BIT(SETTLED) | BIT(CANCEL),
+    [S(CLOSING)] =
+        BIT(LOOK_EMPTY) | BIT(LOOK_BUSY) | BIT(SETTLED) | BIT(DEADLINE) | BIT(QUIESCE_TIMEOUT) | BIT(CANCEL),
+    [S(DONE)] = BIT(LOOK_EMPTY) | BIT(LOOK_BUSY) | BIT(SETTLED) | BIT(CANCEL),
+};
+
+static void check_move(size_t i, const struct rpctl_drain *drain, const struct rpctl_drain_step *step)
+{
+    size_t count = 0;
+
+    cr_expect_eq(drain->state, moves[i].next, "%s in %s leads to %s", rpctl_drain_event_name(moves[i].event),
+                 rpctl_drain_state_name(moves[i].state), rpctl_drain_state_name(drain->state));
+    while (moves[i].actions[count] != DO(NONE)) count++;
+    cr_assert_eq(step->action_count, count, "move %zu", i);
+    cr_expect_eq(memcmp(step->actions, moves[i].actions, count * sizeof step->actions[0]), 0, "move %zu", i);
+}
+
+static void check_pair(int state, int event)
+{
+    struct rpctl_drain drain = {.state = (enum rpctl_drain_state)state};
+    struct rpctl_drain_step step = rpctl_drain_step(&drain, (enum rpctl_drain_event)event);
+
+    for (size_t i = 0; i < sizeof moves / sizeof *moves; i++) {
+        if ((int)moves[i].state != state || (int)moves[i].event != event) continue;
+        check_move(i, &drain, &step);
+        return;
+    }
+    cr_expect_eq(step.possible, (late[state] & 1u << event) != 0, "%s in %s",
+                 rpctl_drain_event_name((enum rpctl_drain_event)event),
+                 rpctl_drain_state_name((enum rpctl_drain_state)state));
+    cr_expect_eq((int)drain.state, state);
+    cr_expect_eq(step.action_count, 0);
+}
+
+Test(drain, every_pair_of_state_and_event)
+{
+    for (int state = 0; state < RPCTL_DRAIN_STATE_COUNT; state++)
+        for (int event = 0; event < RPCTL_DRAIN_EVENT_COUNT; event++) check_pair(state, event);
+}
+
+Test(drain, is_quiet_only_after_enough_empty_looks_in_a_row)
+{
+    struct rpctl_drain drain;
+
+    rpctl_drain_init(&drain);
+    rpctl_drain_step(&drain, ON(BEGIN));
+    rpctl_drain_step(&drain, ON(SETTLED));
+    for (int i = 0; i < RPCTL_DRAIN_QUIET_LOOKS - 1; i++) rpctl_drain_step(&drain, ON(LOOK_EMPTY));
+    rpctl_drain_step(&drain, ON(LOOK_BUSY));
+    for (int i = 0; i < RPCTL_DRAIN_QUIET_LOOKS - 1; i++) rpctl_drain_step(&drain, ON(LOOK_EMPTY));
+    cr_expect_eq(drain.state, S(QUIESCING));
+    cr_expect_eq(rpctl_drain_step(&drain, ON(LOOK_EMPTY)).actions[3], DO(STOP));
+    cr_expect_eq(drain.state, S(DRAINING));
+}
+
+Test(drain, begins_to_count_anew_when_it_leaves_again)
+{
+    struct rpctl_drain drain;
+
+    rpctl_drain_init(&drain);
+    rpctl_drain_step(&drain, ON(BEGIN));
+    rpctl_drain_step(&drain, ON(SETTLED));
+    for (int i = 0; i < RPCTL_DRAIN_QUIET_LOOKS - 1; i++) rpctl_drain_step(&drain, ON(LOOK_EMPTY));
+    rpctl_drain_step(&drain, ON(CANCEL));
+    rpctl_drain_step(&drain, ON(BEGIN));
+    rpctl_drain_step(&drain, ON(SETTLED));
+    rpctl_drain_step(&drain, ON(LOOK_EMPTY));
+    cr_expect_eq(drain.state, S(QUIESCING));
+}

@@ -1,0 +1,680 @@
+/* All groups of one service: membership, order, steering, shape, leaving. */
+#include "linux/groups.h"
+
+#include "upgrader/kernel_group.h"
+
+#include <fcntl.h>
+#include <stdlib.h>
+#include <sys/wait.h>
+
+#define MAX 16
+
+/* Listeners of several generations on one address; the test accepts on `fds`, the groups hold duplicates. */
+struct site {
+    const char *ip;
+    uint16_t port;
+    int fds[MAX];
+    unsigned generation[MAX];
+    size_t count;
+};
+
+static struct rpctl_groups *new_groups(void)
+{
+    struct rpctl_groups *groups = NULL;
+
+    cr_assert_eq(rpctl_groups_new(&groups, NULL), 0);
+    return groups;
+}
+
+static void add(struct rpctl_groups *groups, int fd, unsigned generation)
+{
+    struct rp_error error = {0};
+    int copy = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+
+    cr_assert_eq(rpctl_groups_add(groups, copy, generation, 0, &error), 0, "%s", error.message);
+}
+
+static void open_listeners(struct rpctl_groups *groups, struct site *site, unsigned generation, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        site->generation[site->count] = generation;
+        site->fds[site->count] = test_listen(site->ip, &site->port);
+        add(groups, site->fds[site->count++], generation);
+    }
+}
+
+static void learn(struct rpctl_groups *groups)
+{
+    struct rp_error error = {0};
+
+    cr_assert_eq(rpctl_groups_learn(groups, &error), 0, "%s", error.message);
+}
+
+static void steer_to(struct rpctl_groups *groups, unsigned generation)
+{
+    struct rpctl_share share = {generation, 1};
+    struct rp_error error = {0};
+
+    cr_assert_eq(rpctl_groups_steer(groups, &share, 1, NULL, 0, &error), 0, "%s", error.message);
+}
+
+/* Which generation gets a connection to `ip`. */
+static unsigned reach(const struct site *site, const char *ip)
+{
+    return site->generation[test_one_connection(ip, site->port, site->fds, site->count)];
+}
+
+static void assert_all_to(const struct site *site, const char *ip, unsigned generation)
+{
+    for (unsigned i = 0; i < 60; i++) cr_assert_eq(reach(site, ip), generation);
+}
+
+/* Forgets the listeners of a generation that has been closed. */
+static void forget(struct site *site, unsigned generation)
+{
+    size_t kept = 0;
+
+    for (size_t i = 0; i < site->count; i++) {
+        if (site->generation[i] == generation) {
+            close(site->fds[i]);
+            continue;
+        }
+        site->fds[kept] = site->fds[i];
+        site->generation[kept++] = site->generation[i];
+    }
+    site->count = kept;
+}
+
+static unsigned close_generation(struct rpctl_groups *groups, unsigned generation, unsigned serving)
+{
+    struct rpctl_groups_closed closed;
+    struct rp_error error = {0};
+
+    cr_assert_eq(rpctl_groups_close_generation(groups, generation, serving, &closed, &error), 0, "%s",
+                 error.message);
+    cr_assert_eq(closed.queued, 0);
+    return closed.listeners;
+}
+
+Test(groups, groups_by_address_and_knows_a_socket_again)
+{
+    struct rpctl_groups *groups = new_groups();
+    struct site first = {.ip = "127.0.0.1"}, second = {.ip = "::"};
+    struct rpctl_groups_listener listeners[4];
+    struct rp_address addresses[4];
+
+    open_listeners(groups, &first, 1, 2);
+    open_listeners(groups, &second, 1, 3);
+    cr_assert_eq(rpctl_groups_count(groups), 2);
+    cr_assert_eq(rpctl_groups_listener_count(groups, 1), 5);
+    for (size_t i = 0; i < 2; i++) add(groups, first.fds[i], 1);
+    cr_assert_eq(rpctl_groups_listener_count(groups, 1), 5);
+    add(groups, first.fds[1], 2);
+    cr_assert_eq(rpctl_groups_listener_count(groups, 1), 4);
+    cr_assert_eq(rpctl_groups_listener_count(groups, 2), 1);
+    cr_assert_eq(rpctl_groups_addresses(groups, 1, addresses, 4), 2);
+    cr_assert_eq(rp_address_port(&addresses[0]), first.port);
+    cr_assert_eq(rpctl_groups_addresses(groups, 2, NULL, 0), 1);
+    cr_assert_eq(rpctl_groups_listeners(groups, 1, 0, listeners, 4), 4);
+    cr_assert_eq(listeners[0].id, test_inode(first.fds[0]));
+    cr_assert_eq(listeners[3].id, test_inode(second.fds[2]));
+    cr_assert_eq(test_inode(listeners[3].fd), listeners[3].id);
+    cr_assert_eq(rpctl_groups_listeners(groups, 1, 7, listeners, 4), 0);
+    cr_assert_eq(rpctl_groups_listeners(groups, 1, 0, listeners, 2), 4);
+    rpctl_groups_free(groups);
+    rpctl_groups_free(NULL);
+}
+
+Test(groups, takes_the_descriptor_also_when_it_refuses_it)
+{
+    struct rpctl_groups *groups = new_groups();
+    struct rp_error error = {0};
+    int udp = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+
+    cr_assert_eq(rpctl_groups_add(groups, udp, 1, 0, &error), -EPROTONOSUPPORT);
+    cr_assert_eq(fcntl(udp, F_GETFD), -1);
+    cr_assert_eq(errno, EBADF);
+    cr_assert_eq(rpctl_groups_count(groups), 0);
+    rpctl_groups_free(groups);
+}
+
+Test(groups, too_many_addresses_are_refused)
+{
+    struct rpctl_groups *groups = new_groups();
+    struct rp_error error = {0};
+    uint16_t port = 0;
+
+    for (unsigned i = 0; i < RPCTL_GROUPS_MAX; i++) {
+        port = 0;
+        add(groups, test_listen("127.0.0.1", &port), 1);
+    }
+    port = 0;
+    cr_assert_eq(rpctl_groups_add(groups, test_listen("127.0.0.1", &port), 1, 0, &error), -ENOSPC);
+    cr_assert_neq(error.message[0], '\0');
+    rpctl_groups_free(groups);
+}
+
+Test(groups, verify_names_a_stranger)
+{
+    struct rpctl_groups *groups = new_groups();
+    struct site site = {.ip = "127.0.0.1"};
+    struct rp_error error = {0};
+    char expected[64];
+    int stranger, hold[2];
+    pid_t child;
+
+    open_listeners(groups, &site, 1, 2);
+    cr_assert_eq(rpctl_groups_verify(groups, NULL), 0);
+    stranger = test_listen("127.0.0.1", &site.port);
+    cr_assert_eq(pipe2(hold, O_CLOEXEC), 0);
+    child = fork();
+    if (child == 0) {
+        char byte;
+
+        close(hold[1]);
+        _exit(read(hold[0], &byte, 1) != 0);
+    }
+    cr_assert_eq(rpctl_groups_verify(groups, &error), -EEXIST);
+    snprintf(expected, sizeof(expected), "inode %llu, uid %u, pid %d",
+             (unsigned long long)test_inode(stranger), (unsigned)geteuid(), (int)child);
+    cr_assert(strstr(error.message, expected), "%s", error.message);
+    cr_assert_eq(rpctl_groups_learn(groups, &error), -EEXIST);
+    cr_assert_eq(rpctl_groups_detach(groups, &error), -EEXIST);
+    close(hold[1]);
+    waitpid(child, NULL, 0);
+    close(stranger);
+    cr_assert_eq(rpctl_groups_verify(groups, &error), 0);
+    rpctl_groups_free(groups);
+}
+
+Test(groups, a_listener_that_was_shut_down_is_noticed_and_taken_out)
+{
+    struct rpctl_groups *groups = new_groups();
+    struct site site = {.ip = "127.0.0.1"};
+    struct rp_error error = {0};
+
+    open_listeners(groups, &site, 1, 4);
+    learn(groups);
+    cr_assert_eq(shutdown(site.fds[1], SHUT_RDWR), 0);
+    cr_assert_eq(rpctl_groups_verify(groups, &error), -ESTALE);
+    cr_assert(strstr(error.message, "shut it down"), "%s", error.message);
+    learn(groups);
+    cr_assert_eq(rpctl_groups_listener_count(groups, 1), 3);
+    cr_assert_eq(rpctl_groups_verify(groups, &error), 0);
+    for (size_t i = 0; i < 4; i++) shutdown(site.fds[i], SHUT_RDWR);
+    learn(groups);
+    cr_assert_eq(rpctl_groups_count(groups), 0);
+    rpctl_groups_free(groups);
+}
+
+/* Added in an order that is not that of the kernel. */
+Test(groups, learns_an_order_it_was_told_wrongly)
+{
+    struct rpctl_groups *groups = new_groups();
+    struct rpctl_groups_listener listeners[6];
+    struct site site = {.ip = "::1"};
+
+    for (size_t i = 0; i < 6; i++) site.fds[i] = test_listen(site.ip, &site.port);
+    site.count = 6;
+    for (size_t i = 6; i-- > 0;) {
+        site.generation[i] = i % 2 ? 2 : 1;
+        add(groups, site.fds[i], site.generation[i]);
+    }
+    learn(groups);
+    cr_assert_eq(rpctl_groups_listeners(groups, 2, 0, listeners, 6), 3);
+    for (size_t i = 0; i < 3; i++) cr_assert_eq(listeners[i].id, test_inode(site.fds[2 * i + 1]));
+    steer_to(groups, 2);
+    assert_all_to(&site, "::1", 2);
+    steer_to(groups, 1);
+    assert_all_to(&site, "::1", 1);
+    rpctl_groups_free(groups);
+}
+
+Test(groups, a_pin_needs_no_order_and_holds)
+{
+    struct rpctl_groups *groups = new_groups();
+    struct site site = {.ip = "::"};
+    struct rpctl_share two = {2, 1};
+    struct rp_error error = {0};
+
+    open_listeners(groups, &site, 1, 3);
+    steer_to(groups, 1);
+    open_listeners(groups, &site, 2, 3);
+    assert_all_to(&site, "127.0.0.1", 1);
+    assert_all_to(&site, "::1", 1);
+    cr_assert_eq(rpctl_groups_steer(groups, &two, 1, NULL, 0, &error), -ESTALE);
+    cr_assert(strstr(error.message, "not been learnt"), "%s", error.message);
+    learn(groups);
+    assert_all_to(&site, "127.0.0.1", 1);
+    steer_to(groups, 2);
+    assert_all_to(&site, "::1", 2);
+    rpctl_groups_free(groups);
+}
+
+Test(groups, learning_does_not_let_anyone_through_a_pin)
+{
+    struct rpctl_groups *groups = new_groups();
+    struct site site = {.ip = "127.0.0.1"};
+
+    open_listeners(groups, &site, 1, 2);
+    steer_to(groups, 1);
+    open_listeners(groups, &site, 2, 2);
+    for (unsigned i = 0; i < 100; i++) {
+        learn(groups);
+        cr_assert_eq(reach(&site, "127.0.0.1"), 1);
+    }
+    rpctl_groups_free(groups);
+}
+
+Test(groups, steers_probes_to_each_new_listener)
+{
+    struct rpctl_groups *groups = new_groups();
+    struct site sites[2] = {{.ip = "127.0.0.1"}, {.ip = "::1"}};
+    struct rpctl_share old = {1, 1};
+    struct rpctl_groups_probe probes[4];
+    struct rp_error error = {0};
+    int clients[4];
+
+    for (size_t i = 0; i < 2; i++) open_listeners(groups, &sites[i], 1, 2);
+    steer_to(groups, 1);
+    for (size_t i = 0; i < 2; i++) open_listeners(groups, &sites[i], 2, 2);
+    learn(groups);
+    for (size_t i = 0; i < 4; i++) {
+        const struct site *site = &sites[i / 2];
+
+        clients[i] = test_bind_client(site->ip, &probes[i].source);
+        probes[i].group = test_address(site->ip, site->port);
+        probes[i].listener = test_inode(site->fds[2 + i % 2]);
+    }
+    cr_assert_eq(rpctl_groups_steer(groups, &old, 1, probes, 4, &error), 0, "%s", error.message);
+    for (size_t i = 0; i < 4; i++) {
+        const struct site *site = &sites[i / 2];
+
+        cr_assert_eq(reach(site, site->ip), 1);
+        test_connect(clients[i], site->ip, site->port);
+        cr_assert_eq(test_who_accepts(site->fds, site->count), 2 + i % 2);
+        test_close_client(clients[i]);
+    }
+    probes[3].listener = 1;
+    cr_assert_eq(rpctl_groups_steer(groups, &old, 1, probes, 4, &error), -ENOENT);
+    rpctl_groups_free(groups);
+}
+
+/* The second group cannot be steered, so the first must be as it was. */
+Test(groups, steering_is_all_or_nothing)
+{
+    struct rpctl_groups *groups = new_groups();
+    struct site sites[2] = {{.ip = "127.0.0.1"}, {.ip = "127.0.0.1"}};
+    struct rpctl_share new_share = {2, 1};
+    struct rp_error error = {0};
+    int one = 1;
+
+    for (size_t i = 0; i < 2; i++) open_listeners(groups, &sites[i], 1, 2);
+    steer_to(groups, 1);
+    for (size_t i = 0; i < 2; i++) open_listeners(groups, &sites[i], 2, 2);
+    learn(groups);
+    for (size_t i = 0; i < 4; i++)
+        cr_assert_eq(setsockopt(sites[1].fds[i], SOL_SOCKET, SO_LOCK_FILTER, &one, sizeof(one)), 0);
+    cr_assert_eq(rpctl_groups_steer(groups, &new_share, 1, NULL, 0, &error), -EPERM);
+    cr_assert_neq(error.message[0], '\0');
+    for (size_t i = 0; i < 2; i++) assert_all_to(&sites[i], "127.0.0.1", 1);
+    cr_assert_eq(rpctl_groups_steer(groups, &new_share, 1, NULL, 0, NULL), -EPERM, "without an error object");
+    rpctl_groups_free(groups);
+}
+
+Test(groups, steering_leaves_alone_where_no_share_listens)
+{
+    struct rpctl_groups *groups = new_groups();
+    struct site common = {.ip = "127.0.0.1"}, extra = {.ip = "127.0.0.2"};
+    struct rpctl_share shares[] = {{1, 1}, {2, 0}}, nobody = {9, 1};
+    struct rp_error error = {0};
+
+    open_listeners(groups, &common, 1, 2);
+    steer_to(groups, 1);
+    open_listeners(groups, &common, 2, 2);
+    open_listeners(groups, &extra, 2, 2);
+    learn(groups);
+    cr_assert_eq(rpctl_groups_steer(groups, shares, 2, NULL, 0, &error), 0, "%s", error.message);
+    assert_all_to(&common, "127.0.0.1", 1);
+    assert_all_to(&extra, "127.0.0.2", 2);
+    cr_assert_eq(rpctl_groups_steer(groups, &nobody, 1, NULL, 0, &error), -EINVAL);
+    rpctl_groups_free(groups);
+}
+
+Test(groups, shares_by_weight)
+{
+    struct rpctl_groups *groups = new_groups();
+    struct site site = {.ip = "127.0.0.1"};
+    struct rpctl_share shares[] = {{1, 3}, {2, 1}};
+    unsigned to_new = 0;
+
+    open_listeners(groups, &site, 1, 2);
+    open_listeners(groups, &site, 2, 3);
+    learn(groups);
+    cr_assert_eq(rpctl_groups_steer(groups, shares, 2, NULL, 0, NULL), 0);
+    for (unsigned i = 0; i < 2000; i++) to_new += reach(&site, "127.0.0.1") == 2;
+    cr_assert(390 <= to_new && to_new <= 610, "%u of 2000", to_new);
+    rpctl_groups_free(groups);
+}
+
+Test(groups, checks_the_shape)
+{
+    struct rpctl_groups *groups = new_groups();
+    struct site first = {.ip = "127.0.0.1"}, second = {.ip = "127.0.0.2"};
+    struct rp_error error = {0};
+
+    open_listeners(groups, &first, 1, 2);
+    open_listeners(groups, &second, 1, 1);
+    open_listeners(groups, &first, 2, 2);
+    cr_assert_eq(rpctl_groups_check_shape(groups, 1, 2, false, &error), -EADDRNOTAVAIL);
+    cr_assert(strstr(error.message, "127.0.0.2:") && strstr(error.message, "--allow-drop"), "%s",
+              error.message);
+    cr_assert_eq(rpctl_groups_check_shape(groups, 1, 2, true, &error), 0);
+    open_listeners(groups, &second, 2, 1);
+    cr_assert_eq(rpctl_groups_check_shape(groups, 1, 2, false, &error), 0, "one for one is fine");
+    open_listeners(groups, &first, 3, 1);
+    open_listeners(groups, &second, 3, 2);
+    cr_assert_eq(rpctl_groups_check_shape(groups, 2, 3, false, &error), -EXDEV);
+    cr_assert(strstr(error.message, "127.0.0.1:") && strstr(error.message, "at least two"), "%s",
+              error.message);
+    cr_assert_eq(rpctl_groups_check_shape(groups, 9, 3, false, &error), 0, "there is no old one");
+    rpctl_groups_free(groups);
+}
+
+Test(groups, one_serving_above_several_is_not_closed)
+{
+    struct rpctl_groups *groups = new_groups();
+    struct site site = {.ip = "127.0.0.1"};
+    struct rpctl_groups_closed closed;
+    struct rp_error error = {0};
+
+    open_listeners(groups, &site, 1, 2);
+    open_listeners(groups, &site, 2, 1);
+    learn(groups);
+    steer_to(groups, 2);
+    cr_assert_eq(rpctl_groups_close_generation(groups, 1, 2, &closed, &error), -EXDEV);
+    cr_assert_eq(closed.listeners, 0);
+    assert_all_to(&site, "127.0.0.1", 2);
+    rpctl_groups_free(groups);
+}
+
+Test(groups, closes_in_order_over_two_addresses_and_detaches)
+{
+    struct rpctl_groups *groups = new_groups();
+    struct site sites[2] = {{.ip = "127.0.0.1"}, {.ip = "::"}};
+    struct rp_error error = {0};
+
+    for (unsigned generation = 1; generation <= 6; generation++) {
+        size_t count = 2 + generation % 3;
+
+        for (size_t i = 0; i < 2; i++) open_listeners(groups, &sites[i], generation, count);
+        if (generation == 1) {
+            learn(groups);
+            steer_to(groups, 1);
+            continue;
+        }
+        for (size_t i = 0; i < 2; i++) assert_all_to(&sites[i], "127.0.0.1", generation - 1);
+        learn(groups);
+        steer_to(groups, generation);
+        cr_assert_eq(rpctl_groups_settle(groups, &error), 0);
+        cr_assert_eq(rpctl_groups_detach(groups, &error), -EBUSY);
+        cr_assert_eq(close_generation(groups, generation - 1, generation), 2 * (2 + (generation - 1) % 3));
+        for (size_t i = 0; i < 2; i++) {
+            forget(&sites[i], generation - 1);
+            assert_all_to(&sites[i], "127.0.0.1", generation);
+        }
+    }
+    cr_assert_eq(rpctl_groups_detach(groups, &error), 0, "%s", error.message);
+    open_listeners(groups, &sites[0], 7, 4);
+    for (unsigned i = 0, newest = 0; newest == 0; i++) {
+        newest += reach(&sites[0], "127.0.0.1") == 7;
+        cr_assert_lt(i, 1000, "the program is still there");
+    }
+    rpctl_groups_free(groups);
+}
+
+/* Two generations drain while a third serves; they leave in either order. */
+Test(groups, generations_that_drain_are_never_chosen)
+{
+    for (unsigned first = 1; first <= 2; first++) {
+        struct rpctl_groups *groups = new_groups();
+        struct site site = {.ip = "127.0.0.1"};
+
+        open_listeners(groups, &site, 1, 3);
+        open_listeners(groups, &site, 2, 3);
+        open_listeners(groups, &site, 3, 2);
+        learn(groups);
+        steer_to(groups, 3);
+        cr_assert_eq(close_generation(groups, first, 3), 3);
+        forget(&site, first);
+        assert_all_to(&site, "127.0.0.1", 3);
+        cr_assert_eq(close_generation(groups, 3 - first, 3), 3);
+        forget(&site, 3 - first);
+        assert_all_to(&site, "127.0.0.1", 3);
+        cr_assert_eq(rpctl_groups_listener_count(groups, 3), 2);
+        rpctl_groups_free(groups);
+    }
+}
+
+/* A new version that failed: it leaves, and the pin is what it was. */
+Test(groups, a_failed_newcomer_leaves_no_trace)
+{
+    struct rpctl_groups *groups = new_groups();
+    struct site site = {.ip = "127.0.0.1"};
+
+    open_listeners(groups, &site, 1, 1);
+    steer_to(groups, 1);
+    open_listeners(groups, &site, 2, 3);
+    cr_assert_eq(close_generation(groups, 2, 1), 3, "the order is learnt when it is needed");
+    forget(&site, 2);
+    assert_all_to(&site, "127.0.0.1", 1);
+    cr_assert_eq(rpctl_groups_detach(groups, NULL), 0);
+    rpctl_groups_free(groups);
+}
+
+/* An address that only the old generation had, and one that only the new one has. */
+Test(groups, closes_an_address_that_was_dropped)
+{
+    struct rpctl_groups *groups = new_groups();
+    struct site common = {.ip = "127.0.0.1"}, dropped = {.ip = "127.0.0.2"}, extra = {.ip = "127.0.0.3"};
+    struct sockaddr_storage source;
+    struct rp_address address;
+    int client;
+
+    open_listeners(groups, &common, 1, 2);
+    open_listeners(groups, &dropped, 1, 2);
+    steer_to(groups, 1);
+    open_listeners(groups, &common, 2, 2);
+    open_listeners(groups, &extra, 2, 2);
+    learn(groups);
+    steer_to(groups, 2);
+    cr_assert_eq(close_generation(groups, 1, 2), 4);
+    cr_assert_eq(rpctl_groups_count(groups), 2);
+    forget(&common, 1);
+    assert_all_to(&common, "127.0.0.1", 2);
+    address = test_address("127.0.0.2", dropped.port);
+    client = test_bind_client("127.0.0.2", &source);
+    cr_assert_eq(connect(client, (struct sockaddr *)&address.storage, address.length), -1);
+    cr_assert_eq(errno, ECONNREFUSED, "also though the test holds descriptors of its listeners");
+    cr_assert_eq(rpctl_groups_detach(groups, NULL), 0);
+    rpctl_groups_free(groups);
+}
+
+/* The process still holds its listeners, or a grandchild does: they leave the group all the same. */
+Test(groups, a_forgotten_descriptor_keeps_nothing_alive)
+{
+    struct rpctl_groups *groups = new_groups();
+    struct site site = {.ip = "127.0.0.1"};
+
+    open_listeners(groups, &site, 1, 2);
+    open_listeners(groups, &site, 2, 2);
+    learn(groups);
+    steer_to(groups, 2);
+    close_generation(groups, 1, 2);
+    cr_assert_eq(rpctl_groups_verify(groups, NULL), 0);
+    forget(&site, 1);
+    assert_all_to(&site, "127.0.0.1", 2);
+    rpctl_groups_free(groups);
+}
+
+/* The process shut its listeners down itself before they were closed here. */
+Test(groups, closes_a_generation_that_has_shut_itself_down)
+{
+    struct rpctl_groups *groups = new_groups();
+    struct site site = {.ip = "127.0.0.1"};
+    struct rpctl_groups_queue queue;
+
+    open_listeners(groups, &site, 1, 3);
+    open_listeners(groups, &site, 2, 2);
+    learn(groups);
+    steer_to(groups, 2);
+    shutdown(site.fds[0], SHUT_RDWR);
+    cr_assert_eq(rpctl_groups_queue(groups, 1, &queue, NULL), 0);
+    cr_assert_eq(queue.listeners, 2);
+    cr_assert_eq(close_generation(groups, 1, 2), 2);
+    forget(&site, 1);
+    assert_all_to(&site, "127.0.0.1", 2);
+    rpctl_groups_free(groups);
+}
+
+Test(groups, closing_nothing_or_everything)
+{
+    struct rpctl_groups *groups = new_groups();
+    struct site site = {.ip = "127.0.0.1"};
+
+    open_listeners(groups, &site, 1, 3);
+    cr_assert_eq(close_generation(groups, 9, 0), 0);
+    cr_assert_eq(close_generation(groups, 1, 0), 3);
+    cr_assert_eq(rpctl_groups_count(groups), 0);
+    cr_assert_eq(rpctl_groups_settle(groups, NULL), 0);
+    cr_assert_eq(rpctl_groups_detach(groups, NULL), 0);
+    rpctl_groups_free(groups);
+}
+
+Test(groups, counts_what_a_close_cuts)
+{
+    struct rpctl_groups *groups = new_groups();
+    struct site site = {.ip = "127.0.0.1"};
+    struct rpctl_groups_queue queue;
+    struct rpctl_groups_closed closed;
+    struct sockaddr_storage source;
+    int clients[3];
+
+    if (test_kernel_migrates()) cr_skip_test("net.ipv4.tcp_migrate_req is on: nothing is cut");
+    open_listeners(groups, &site, 1, 2);
+    for (size_t i = 0; i < 3; i++) {
+        clients[i] = test_bind_client("127.0.0.1", &source);
+        test_connect(clients[i], "127.0.0.1", site.port);
+    }
+    cr_assert_eq(rpctl_groups_queue(groups, 1, &queue, NULL), 0);
+    cr_assert_eq(queue.waiting, 3);
+    cr_assert_eq(queue.listeners, 2);
+    cr_assert_eq(rpctl_groups_close_generation(groups, 1, 0, &closed, NULL), 0);
+    cr_assert_eq(closed.queued, 3);
+    for (size_t i = 0; i < 3; i++) test_close_client(clients[i]);
+    rpctl_groups_free(groups);
+}
+
+Test(groups, closing_what_may_still_be_chosen_is_a_bug, .signal = SIGABRT)
+{
+    struct rpctl_groups *groups = new_groups();
+    struct site site = {.ip = "127.0.0.1"};
+    struct rpctl_share both[] = {{1, 1}, {2, 1}};
+    struct rpctl_groups_closed closed;
+
+    open_listeners(groups, &site, 1, 2);
+    open_listeners(groups, &site, 2, 2);
+    learn(groups);
+    cr_assert_eq(rpctl_groups_steer(groups, both, 2, NULL, 0, NULL), 0);
+    rpctl_groups_close_generation(groups, 1, 2, &closed, NULL);
+}
+
+/* A stranger that joins behind our back makes every index doubtful: nothing is closed. */
+Test(groups, closes_nothing_beside_a_stranger)
+{
+    struct rpctl_groups *groups = new_groups();
+    struct site site = {.ip = "127.0.0.1"};
+    struct rpctl_groups_closed closed;
+    struct rp_error error = {0};
+    int stranger;
+
+    open_listeners(groups, &site, 1, 2);
+    open_listeners(groups, &site, 2, 2);
+    learn(groups);
+    steer_to(groups, 2);
+    stranger = test_listen("127.0.0.1", &site.port);
+    cr_assert_eq(rpctl_groups_close_generation(groups, 1, 2, &closed, &error), -EEXIST);
+    cr_assert_eq(closed.listeners, 0);
+    close(stranger);
+    cr_assert_eq(close_generation(groups, 1, 2), 2);
+    rpctl_groups_free(groups);
+}
+
+/* A handshake whose last ACK is held back belongs to the old listener, is seen there, and is served. */
+Test(groups, a_half_open_handshake_is_waited_for)
+{
+    struct rpctl_groups *groups = new_groups();
+    struct site site = {.ip = "127.0.0.1"};
+    struct rpctl_half_open *mark = NULL;
+    struct rpctl_groups_queue queue;
+    struct sockaddr_storage source;
+    struct rp_address address;
+    struct pollfd connected;
+    size_t left;
+    int client;
+
+    open_listeners(groups, &site, 1, 2);
+    steer_to(groups, 1);
+    address = test_address("127.0.0.1", site.port);
+    client = test_bind_client("127.0.0.1", &source);
+    cr_assert_eq(fcntl(client, F_SETFL, O_NONBLOCK), 0);
+    test_set_deaf(client, true);
+    cr_assert_eq(connect(client, (struct sockaddr *)&address.storage, address.length), -1);
+    open_listeners(groups, &site, 2, 2);
+    learn(groups);
+    steer_to(groups, 2);
+    cr_assert_eq(rpctl_groups_settle(groups, NULL), 0);
+    cr_assert_eq(rpctl_groups_half_open_mark(groups, 1, &mark, NULL), 0);
+    cr_assert_eq(rpctl_half_open_left(mark, &left, NULL), 0);
+    cr_assert_eq(left, 1);
+    test_set_deaf(client, false);
+    connected = (struct pollfd){.fd = client, .events = POLLOUT};
+    cr_assert_eq(poll(&connected, 1, TEST_WAIT_MS), 1);
+    cr_assert_eq(rpctl_half_open_left(mark, &left, NULL), 0);
+    cr_assert_eq(left, 0);
+    cr_assert_eq(rpctl_groups_queue(groups, 1, &queue, NULL), 0);
+    cr_assert_eq(queue.waiting, 1);
+    cr_assert_lt(test_who_accepts(site.fds, 2), 2);
+    cr_assert_eq(close_generation(groups, 1, 2), 2);
+    rpctl_half_open_free(mark);
+    test_close_client(client);
+    rpctl_groups_free(groups);
+}
+
+static size_t open_descriptors(void)
+{
+    size_t count = 0;
+
+    for (int fd = 0; fd < 1024; fd++) count += fcntl(fd, F_GETFD) >= 0;
+    return count;
+}
+
+Test(groups, leaves_no_descriptor_behind)
+{
+    size_t before = open_descriptors();
+
+    for (unsigned round = 0; round < 3; round++) {
+        struct rpctl_groups *groups = new_groups();
+        struct site site = {.ip = "127.0.0.1"};
+
+        open_listeners(groups, &site, 1, 2);
+        open_listeners(groups, &site, 2, 2);
+        learn(groups);
+        steer_to(groups, 2);
+        close_generation(groups, 1, 2);
+        forget(&site, 1);
+        forget(&site, 2);
+        rpctl_groups_free(groups);
+        cr_assert_eq(open_descriptors(), before);
+    }
+}
