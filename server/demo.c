@@ -17,16 +17,17 @@
 #include <string.h>
 #include <unistd.h>
 
-#define SLOW_MS_MAX         600000u
-#define STREAM_BYTES_MAX    (UINT64_C(1) << 40)
-#define STREAM_DEFAULT      (UINT64_C(1) << 20)
-#define STREAM_PIECE        16384u
-#define STREAM_PERIOD       251u
-#define STREAM_DELAY_MS_MAX 60000u
+#define SLOW_MS_MAX          600000u
+#define STREAM_BYTES_MAX     (UINT64_C(1) << 40)
+#define STREAM_DEFAULT       (UINT64_C(1) << 20)
+#define STREAM_PIECE_DEFAULT 16384u
+#define STREAM_PIECE_MAX     65536u
+#define STREAM_PERIOD        251u
+#define STREAM_DELAY_MS_MAX  60000u
 
 /* A query parameter as a number. False, after a 400 that names it, when it is malformed or out of range. */
-static bool number(struct rp_request *request, const char *name, uint64_t max, uint64_t fallback,
-                   uint64_t *ret)
+static bool number(struct rp_request *request, const char *name, uint64_t min, uint64_t max,
+                   uint64_t fallback, uint64_t *ret)
 {
     char text[24];
     char *end;
@@ -38,11 +39,11 @@ static bool number(struct rp_request *request, const char *name, uint64_t max, u
     errno = 0;
     unsigned long long value = result == 0 && text[0] >= '0' && text[0] <= '9' ? strtoull(text, &end, 10) : 0;
     bool digits = result == 0 && text[0] >= '0' && text[0] <= '9' && *end == '\0' && errno == 0;
-    if (digits && value <= max) {
+    if (digits && value >= min && value <= max) {
         *ret = value;
         return true;
     }
-    rp_response_text(request, 400, "%s must be a number from 0 to %" PRIu64 "\n", name, max);
+    rp_response_text(request, 400, "%s must be a number from %" PRIu64 " to %" PRIu64 "\n", name, min, max);
     return false;
 }
 
@@ -74,7 +75,7 @@ static void handle_slow(struct rp_request *request, void *user)
 {
     uint64_t ms;
     (void)user;
-    if (!number(request, "ms", SLOW_MS_MAX, 0, &ms)) return;
+    if (!number(request, "ms", 0, SLOW_MS_MAX, 0, &ms)) return;
     if (rp_request_after(request, (uint32_t)ms, answer_slow, NULL) < 0)
         rp_response_text(request, 503, "out of memory\n");
 }
@@ -84,14 +85,15 @@ static void handle_slow(struct rp_request *request, void *user)
 struct stream {
     uint64_t sent;
     uint64_t bytes;
+    uint32_t piece_bytes;
     uint32_t delay_ms; /* between two pieces */
 };
 
 static enum rp_write write_piece(struct rp_request *request, struct stream *stream)
 {
-    unsigned char piece[STREAM_PIECE];
+    unsigned char piece[STREAM_PIECE_MAX];
     uint64_t left = stream->bytes - stream->sent;
-    size_t length = left < sizeof piece ? (size_t)left : sizeof piece;
+    size_t length = left < stream->piece_bytes ? (size_t)left : stream->piece_bytes;
     for (size_t i = 0; i < length; i++) piece[i] = (unsigned char)((stream->sent + i) % STREAM_PERIOD);
     stream->sent += length;
     int result = rp_response_write(request, piece, length);
@@ -129,17 +131,19 @@ static void stream_ended(struct rp_request *request, bool complete, void *state)
 static void handle_stream(struct rp_request *request, void *user)
 {
     static const struct rp_request_events events = {.writable = stream_writable, .ended = stream_ended};
-    uint64_t bytes, chunked, delay_ms;
+    uint64_t bytes, piece_bytes, chunked, delay_ms;
     (void)user;
-    if (!number(request, "bytes", STREAM_BYTES_MAX, STREAM_DEFAULT, &bytes)) return;
-    if (!number(request, "chunk", 1, 0, &chunked)) return;
-    if (!number(request, "delay_ms", STREAM_DELAY_MS_MAX, 0, &delay_ms)) return;
+    if (!number(request, "bytes", 0, STREAM_BYTES_MAX, STREAM_DEFAULT, &bytes)) return;
+    if (!number(request, "chunk", 1, STREAM_PIECE_MAX, STREAM_PIECE_DEFAULT, &piece_bytes)) return;
+    if (!number(request, "chunked", 0, 1, 0, &chunked)) return;
+    if (!number(request, "delay_ms", 0, STREAM_DELAY_MS_MAX, 0, &delay_ms)) return;
     struct stream *stream = malloc(sizeof *stream);
     if (!stream) {
         rp_response_text(request, 503, "out of memory\n");
         return;
     }
-    *stream = (struct stream){.bytes = bytes, .delay_ms = (uint32_t)delay_ms};
+    *stream =
+        (struct stream){.bytes = bytes, .piece_bytes = (uint32_t)piece_bytes, .delay_ms = (uint32_t)delay_ms};
     rp_request_watch(request, &events, stream);
     rp_response_begin(request, 200, "application/octet-stream", chunked ? RP_LENGTH_UNKNOWN : bytes);
     if (strcmp(rp_request_method(request), "HEAD") == 0)

@@ -29,27 +29,26 @@ class Drain(unittest.TestCase):
         return int(line.group(4)) / 1000
 
     def test_without_connections_it_ends_at_once(self):
-        server = self.start("--idle-grace", "20s")
+        server = self.start("--idle-grace", "60s", "--drain-timeout", "2m")
         server.term()
-        self.assertLess(self.expect_end(server, finished=0), 2)
+        self.assertLess(self.expect_end(server, finished=0), servers.PROMPT)
 
     def test_request_in_progress_finishes(self):
         server = self.start("--idle-grace", "0s")
         client = self.open(server)
         client.request("/slow?ms=500")
         other = self.open(server)
-        other.request("/stream?bytes=200000&delay_ms=20&chunk=1")
+        other.request("/stream?bytes=200000&delay_ms=20&chunked=1")
         other.take_line()
         server.term()
-        answer = client.response()
-        self.assertEqual((answer.body, answer.closes), (b"slow\n", True))
+        self.assertEqual(client.response().body, b"slow\n")
         self.assertTrue(client.ended())
         while other.take_line():
             pass
         self.assertEqual(other.take_chunks(), stream_bytes(0, 200000))
         other.socket.close()
         client.socket.close()
-        self.assertLess(self.expect_end(server, finished=2), 5)
+        self.expect_end(server, finished=2)
 
     def test_nothing_is_accepted_any_more(self):
         server = self.start()
@@ -62,7 +61,7 @@ class Drain(unittest.TestCase):
         self.assertEqual(client.response().body, b"slow\n")
 
     def test_idle_connection_gets_the_grace(self):
-        server = self.start("--idle-grace", "20s")
+        server = self.start("--idle-grace", "60s", "--drain-timeout", "2m")
         used, fresh = self.open(server), self.open(server)
         used.get("/")
         server.term()
@@ -72,7 +71,7 @@ class Drain(unittest.TestCase):
             self.assertEqual((answer.status, answer.closes), (200, True))
             self.assertTrue(client.ended())
             client.socket.close()
-        self.assertLess(self.expect_end(server, finished=2), 5)
+        self.assertLess(self.expect_end(server, finished=2), servers.PROMPT)
 
     def test_idle_connection_is_closed_after_the_grace(self):
         server = self.start("--idle-grace", "300ms")
@@ -83,7 +82,7 @@ class Drain(unittest.TestCase):
         self.assertTrue(used.ended())
         self.assertTrue(fresh.ended())
         self.assertGreaterEqual(time.monotonic() - began, 0.28)
-        self.assertLess(self.expect_end(server, finished=2), 5)
+        self.assertLess(self.expect_end(server, finished=2), servers.PROMPT)
 
     def test_partly_read_request_is_not_idle(self):
         server = self.start("--idle-grace", "200ms")
@@ -116,17 +115,17 @@ class Drain(unittest.TestCase):
     def test_pipelined_requests_are_all_answered(self):
         server = self.start()
         client = self.open(server)
-        client.request("/slow?ms=300")
-        for _ in range(20):
-            client.request("/healthz")
-        self.assertFalse(client.readable_within(0.05))
+        length = 20000000  # more than the sockets hold, so that it is under way until the client reads
+        paths = [f"/stream?bytes={length}"] + ["/healthz"] * 20
+        client.send("".join(f"GET {path} HTTP/1.1\r\nHost: a\r\n\r\n" for path in paths))
+        self.assertTrue(client.readable_within(servers.DEADLINE))
         server.term()
-        closes = [client.response().closes for _ in range(21)]
+        closes = [client.response().closes for _ in paths]
         self.assertEqual(closes, [False] * 20 + [True])
         self.assertTrue(client.ended())
 
     def test_deadline_cuts_and_counts(self):
-        server = self.start("--drain-timeout", "300ms", "--idle-grace", "10s")
+        server = self.start("--drain-timeout", "300ms", "--idle-grace", "60s")
         slow = [self.open(server) for _ in range(3)]
         for client in slow:
             client.request("/slow?ms=60000")
@@ -144,15 +143,16 @@ class Drain(unittest.TestCase):
                 client.response()
         took = self.expect_end(server, finished=2, cut=4)
         self.assertGreaterEqual(took, 0.29)
-        self.assertLess(took, 5)
+        self.assertLess(took, servers.PROMPT)
 
     def test_client_that_never_closes_does_not_hold_the_drain(self):
-        server = self.start("--idle-grace", "0s")
+        server = self.start("--idle-grace", "60s", "--drain-timeout", "2m")
         client = self.open(server)
-        client.request("/slow?ms=100")
+        client.request("/upload", method="POST", headers="Content-Length: 1\r\n")
         server.term()
+        client.send("x")
         self.assertTrue(client.response().closes)
-        self.assertLess(self.expect_end(server, finished=1), 5)
+        self.assertLess(self.expect_end(server, finished=1), servers.PROMPT)
 
     def test_second_signal_ends_at_once(self):
         for number, status in ((signal.SIGTERM, 143), (signal.SIGINT, 130)):
@@ -265,12 +265,10 @@ class Supervised(unittest.TestCase):
             self.assertEqual(answer.headers["x-generation"], "7")
             client.request("/slow?ms=60000")
             with server.connect() as idle:
-                began = time.monotonic()
                 server.term()
                 server.wait_log("deadline_ms=1400 idle_grace_ms=300")
                 self.told("STOPPING=1")
                 self.assertTrue(idle.ended())
-                self.assertLess(time.monotonic() - began, 1.3)
             self.told("X_RP_FINISHED=1", "X_RP_CUT=1")
         self.assertEqual(server.wait(), 0)
         self.assertRegex(server.log, r"gen=7 pid=\d+ event=drained finished=1 cut=1 ")
