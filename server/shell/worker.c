@@ -111,6 +111,7 @@ void rp_worker_connection_closed(struct rp_worker *worker)
 
 static void cut(struct rp_worker *worker)
 {
+    on_turn(&worker->turn); /* what has just been answered shall not count as cut */
     for (enum rp_phase phase = 0; phase < RP_PHASE_COUNT; phase++) {
         struct rp_list *list = &worker->deadlines.lists[phase];
         while (!rp_list_empty(list)) {

@@ -53,7 +53,7 @@ class Clients:
     keep_alive: int
 
 
-LOADS = (Clients("connecting anew", 1, 0), Clients("keep-alive", 0, 32), Clients("both", 1, 32))
+BOTH = Clients("both", 1, 32)
 
 @dataclasses.dataclass(frozen=True)
 class Gathered:
@@ -184,11 +184,11 @@ def ratio_rows(rounds, numbers):
         times = [harness.milliseconds(figures.median([rounds.latency(kind, n)[figure] for n in numbers]))
                  for kind in ("steady", "upgrade")]
         ratios = [figures.spread([rounds.ratio(kind, n, figure) for n in numbers]) for kind in ("upgrade", "after")]
-        rows.append((f"{rounds.clients.name}, {name}", *times, *ratios[0], *ratios[1]))
+        rows.append((name, *times, *ratios[0], *ratios[1]))
     return rows
 
 
-RATIO_HEADINGS = ("clients, figure", "steady", "upgrade", "ratio", "p10 – p90", "ratio without upgrade", "p10 – p90")
+RATIO_HEADINGS = ("figure", "steady", "upgrade", "ratio", "p10 – p90", "ratio without upgrade", "p10 – p90")
 
 
 class ByPhase:
@@ -259,41 +259,44 @@ class Benchmark(harness.Case):
     def test_1_phases_4(self):
         self.measure_phases(upgrades.Shape("4->4", 4, 4))
 
-    def measure_load(self, service, clients):
-        rounds = Rounds(service, clients)
-        with rounds:
-            gathered = gather(rounds.round, ROUNDS)
-            self.assert_spotless(rounds.load)
-        numbers, uses, spent = zip(*gathered.results)
-        use = machine.mean_use(uses)
-        answers = figures.median([rounds.load.window(f"steady {number}")["answers"] for number in numbers])
-        text = (f"{clients.name}: {clients.fresh} fresh and {clients.keep_alive} keep-alive clients, {answers:.0f} "
-                f"requests in a steady second, machine {use.idle:.0%} idle in it; `rpctl upgrade` took "
-                f"{figures.median(spent) * 1000:.0f} ms (median); {rounds.load.result['total']['answers']} requests, "
-                f"0 failed. {gathered.describe('rounds')}")
-        return ratio_rows(rounds, numbers), text
-
-    def test_2_latency(self):
+    def measure_load(self, clients):
         service = upgrades.Upgrades(self, LOADED_SHAPE, options=OPTIONS)
         service.start()
-        measured = [self.measure_load(service, clients) for clients in LOADS]
+        with Rounds(service, clients) as rounds:
+            gathered = gather(rounds.round, ROUNDS)
+            total = rounds.load.stop()["total"]
         service.stop()
-        self.tell(f"\n### Requests in the second of the upgrade, workers {LOADED_SHAPE.name}\n",
-                  figures.table(RATIO_HEADINGS, [row for rows, _ in measured for row in rows]), "",
-                  *(f"- {text}" for _, text in measured))
+        numbers, uses, spent = zip(*gathered.results)
+        answers = figures.median([rounds.load.window(f"steady {number}")["answers"] for number in numbers])
+        self.tell(f"\n### Requests in the second of the upgrade, workers {LOADED_SHAPE.name}, clients: {clients.name}\n",
+                  figures.table(RATIO_HEADINGS, ratio_rows(rounds, numbers)), "",
+                  f"{clients.fresh} fresh and {clients.keep_alive} keep-alive clients (thinking {THINK}), {answers:.0f} "
+                  f"requests in a steady second, machine {machine.mean_use(uses).idle:.0%} idle in it. "
+                  f"`rpctl upgrade` took {figures.median(spent) * 1000:.0f} ms (median). "
+                  f"{total['answers']} requests in all, {total['failed']} failed. {gathered.describe('rounds')}")
+        self.assert_spotless(rounds.load)
+
+    def test_2_latency_fresh(self):
+        self.measure_load(Clients("connecting anew", 1, 0))
+
+    def test_2_latency_keep_alive(self):
+        self.measure_load(Clients("keep-alive", 0, 32))
+
+    def test_2_latency_both(self):
+        self.measure_load(BOTH)
 
     def test_3_where_slow(self):
         service = upgrades.Upgrades(self, LOADED_SHAPE, options=OPTIONS)
         service.start()
-        clients = LOADS[-1]
-        with Rounds(service, clients) as rounds:
+        with Rounds(service, BOTH) as rounds:
             phases = ByPhase(rounds)
             use = phases.measure(ROUNDS)
-            self.assert_spotless(rounds.load)
+            rounds.load.stop()
         service.stop()
-        self.tell(f"\n### Where the slow requests begin, clients: {clients.name}, {ROUNDS} upgrades\n",
+        self.tell(f"\n### Where the slow requests begin, clients: {BOTH.name}, {ROUNDS} upgrades\n",
                   figures.table(PHASE_HEADINGS, phases.rows(ROUNDS)), "",
                   f"Machine {use.idle:.0%} idle in the upgrade seconds; other programs used {use.disturbed:.0%} of it.")
+        self.assert_spotless(rounds.load)
 
 
 class Program(unittest.TestProgram):

@@ -31,7 +31,8 @@ class CommandCase(harness.Case):
 
     def slow_upgrade(self, *options):
         """An upgrade that stays in its health checks until it is aborted."""
-        upgrade = self.box.operation("upgrade", "--health-count", "1000", "--health-interval", "20ms", *options, V2)
+        upgrade = self.box.operation("upgrade", "--health-count", "1000", "--health-interval", "20ms",
+                                     "--ready-timeout", "5m", *options, V2)
         upgrade.until_phase("health")
         return upgrade
 

@@ -50,9 +50,11 @@ class OverlapTest(DrainCase):
         self.stop()
 
     def test_one_ends_while_the_next_is_proven(self):
+        """The close of old listeners takes the probes out of the program: who answers then is not the new one."""
         download = self.start_with_a_drain()
         with self.under_load() as load:
-            upgrade = self.box.operation("upgrade", services.V1, *self.listen, "--fail-health")
+            upgrade = self.box.operation("upgrade", "--health-count", "1", "--health-interval", "1ms", services.V1,
+                                         *self.listen, "--fail-health")
             upgrade.until_phase("health")
             self.assertTrue(download.is_whole())
             self.wait_for_generations({2: "serving", 3: "proving"})

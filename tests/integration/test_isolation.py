@@ -52,7 +52,7 @@ class IsolationTest(harness.Case):
         self.start()
         with self.load() as load:
             upgrade = self.box.operation("upgrade", "--health", "http:/healthz", "--health-count", "1000",
-                                         "--health-interval", "10ms", COUNTING, "--record", record, "--ready-after",
+                                         "--health-interval", "10ms", "--ready-timeout", "5m", COUNTING, "--record", record, "--ready-after",
                                          START_DELAY_MS / 1000, "--listen", f"127.0.0.1:{self.port}")
             upgrade.until_phase("ready")
             harness.wait_until(lambda: harness.sockets_in_state("LISTEN", self.port) == 4, "both versions listen")
@@ -75,7 +75,7 @@ class IsolationTest(harness.Case):
         self.start()
         with self.load() as load:
             upgrade = self.box.operation("upgrade", "--health-count", "1000", "--health-interval", "10ms",
-                                         harness.BIN_DIR / "server-v2", *self.listen)
+                                         "--ready-timeout", "5m", harness.BIN_DIR / "server-v2", *self.listen)
             upgrade.until(lambda e: e["event"] == "phase" and e["phase"] == "health" and e.get("done", 0) >= PROBES)
             load.answers(500)
             self.assert_code(self.box.rpctl("abort"), 0)

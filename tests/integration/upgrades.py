@@ -39,7 +39,11 @@ SHAPES = (
 
 @dataclasses.dataclass
 class Figures:
-    """What a run came to; times in microseconds but for `upgrade_ms`."""
+    """What a run came to; times in microseconds but for `upgrade_ms`.
+
+    "frozen ms" in the table: how long rp-load itself was not run by the machine. Where that is not about 0, the
+    machine was too busy for the latencies to mean anything.
+    """
 
     shape: str
     clients: str
@@ -50,13 +54,14 @@ class Figures:
     upgrade: dict
 
     HEADINGS = ("shape", "clients", "upgrades", "answers", "failed", "idle closes", "ms each", "steady p99", "steady p99.9",
-                "upgrade p99", "slowest")
+                "upgrade p99", "slowest", "frozen ms")
 
     def row(self):
         total, steady, upgrade = self.result["total"], self.steady["latency_us"], self.upgrade["latency_us"]
         times = (steady["p99"], steady["p999"], upgrade["p99"], upgrade["max"])
         return (self.shape, self.clients, str(self.upgrades), str(total["answers"]), str(total["failed"]),
-                str(total["idle_closes"]), f"{self.upgrade_ms:.0f}", *(harness.milliseconds(value) for value in times))
+                str(total["idle_closes"]), f"{self.upgrade_ms:.0f}", *(harness.milliseconds(value) for value in times),
+                str(self.result["frozen_ms"]))
 
 
 class Upgrades:

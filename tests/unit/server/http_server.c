@@ -17,7 +17,7 @@
 
 #include "leaks.h"
 
-#define PATIENCE_MS 20000
+#define PATIENCE_MS 60000
 
 /* ---- a running server ---- */
 

@@ -100,6 +100,7 @@ static void start_server(struct server *server, struct rpctl_groups *groups, con
     server->stop = eventfd(0, EFD_CLOEXEC);
     for (size_t i = 0; i < count; i++) {
         server->fds[i] = test_listen(ip, port);
+        if (!groups) continue;
         cr_assert_eq(rpctl_groups_add(groups, fcntl(server->fds[i], F_DUPFD_CLOEXEC, 0), generation, 0, NULL),
                      0);
     }
@@ -269,7 +270,7 @@ static void need_descriptors(void)
 Test(groups_close, no_syn_meets_a_hidden_listener)
 {
     need_descriptors();
-    for (unsigned round = 0; round < 10; round++) {
+    for (unsigned round = 0; round < 5; round++) {
         cr_assert_eq(close_many("::1", "::1", true), 0);
         cr_assert_eq(close_many("::", "127.0.0.1", true), 0);
         cr_assert_eq(close_many("127.0.0.1", "127.0.0.1", true), 0);
