@@ -112,8 +112,8 @@ class UpgradeTest(CrashCase):
         self.start("--bake", "60s")
         self.old = self.pid_of(1)
 
-    def begin(self, phase, *words):
-        upgrade = self.box.operation("upgrade", *words, services.V2, *self.listen)
+    def begin(self, phase, *words, more=()):
+        upgrade = self.box.operation("upgrade", *words, services.V2, *self.listen, *more)
         upgrade.until_phase(phase)
         return upgrade
 
@@ -137,8 +137,7 @@ class UpgradeTest(CrashCase):
 
     def test_killed_while_it_is_proven(self):
         with self.load(fresh=CLIENTS, keep_alive=CLIENTS) as load:
-            upgrade = self.box.operation("upgrade", services.V2, *self.listen, "--fail-health")
-            upgrade.until_phase("health")
+            upgrade = self.begin("health", "--ready-timeout", "1h", more=("--fail-health",))
             self.kill(self.pid_of(2))
             outcome = self.assert_code(upgrade.finish(), 1)
             load.answers(100)
@@ -152,7 +151,8 @@ class UpgradeTest(CrashCase):
         """It is launched again to serve meanwhile, and the upgrade goes on."""
 
         def begin_and_crash():
-            self.running = self.begin("health", "--bake", "0", "--health-count", "1000")
+            # The witness sees the crash too, and says so, which is not what is tested here.
+            self.running = self.begin("health", "--bake", "0", "--health-count", "1000", "--witness", "off")
             self.kill(self.old)
 
         total = self.crash_under_load(begin_and_crash, lambda: self.wait_for_answer_from_a_new_pid())
@@ -165,8 +165,7 @@ class UpgradeTest(CrashCase):
         harness.wait_until(lambda: self.get().pid != self.old, "another process answers")
 
     def test_old_is_killed_while_new_cannot_be_proven(self):
-        upgrade = self.box.operation("upgrade", services.V2, *self.listen, "--fail-health")
-        upgrade.until_phase("health")
+        upgrade = self.begin("health", "--ready-timeout", "1h", more=("--fail-health",))
         total = self.crash_under_load(lambda: self.kill(self.old), lambda: self.wait_for_restarts(1, [1]))
         self.assert_only_what_was_accepted(total)
         self.assertEqual(set(total["generations"]), {"1"})

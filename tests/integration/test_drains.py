@@ -53,8 +53,8 @@ class OverlapTest(DrainCase):
         """The close of old listeners takes the probes out of the program: who answers then is not the new one."""
         download = self.start_with_a_drain()
         with self.under_load() as load:
-            upgrade = self.box.operation("upgrade", "--health-count", "1", "--health-interval", "1ms", services.V1,
-                                         *self.listen, "--fail-health")
+            upgrade = self.box.operation("upgrade", "--health-count", "1", "--health-interval", "1ms",
+                                         "--ready-timeout", "1h", services.V1, *self.listen, "--fail-health")
             upgrade.until_phase("health")
             self.assertTrue(download.is_whole())
             self.wait_for_generations({2: "serving", 3: "proving"})

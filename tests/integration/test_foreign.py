@@ -93,7 +93,7 @@ class ForeignTest(services.ServiceCase):
         other = self.box.port("127.0.0.1")
         self.start_foreign()
         with self.load(fresh=CLIENTS) as load:
-            outcome = self.upgrade("--ready-timeout", "500ms", FOREIGN, "--listen", f"127.0.0.1:{other}", code=1)
+            outcome = self.upgrade("--ready-timeout", "2s", FOREIGN, "--listen", f"127.0.0.1:{other}", code=1)
             self.assertIn(f"does not listen on {self.address}", outcome.result["reason"])
             load.answers(100)
             self.assert_spotless(load)
@@ -101,14 +101,14 @@ class ForeignTest(services.ServiceCase):
         self.stop()
 
     def test_without_reuseport(self):
-        outcome = self.box.rpctl("start", "--ready-timeout", "500ms", FOREIGN, "--listen", "127.0.0.1:0",
+        outcome = self.box.rpctl("start", "--ready-timeout", "2s", FOREIGN, "--listen", "127.0.0.1:0",
                                  "--without-reuseport")
         self.assert_code(outcome, 1)
         self.assertIn("SO_REUSEPORT", outcome.result["reason"])
         self.assert_code(self.box.rpctl("status"), 5)
 
     def test_nothing_listens(self):
-        outcome = self.box.rpctl("start", "--ready-timeout", "300ms", "/usr/bin/tail", "-f", "/dev/null")
+        outcome = self.box.rpctl("start", "--ready-timeout", "1500ms", "/usr/bin/tail", "-f", "/dev/null")
         self.assert_code(outcome, 1)
         self.assertIn("does not listen", outcome.result["reason"])
 
@@ -163,11 +163,11 @@ class ForeignTest(services.ServiceCase):
 
     def test_it_is_killed_during_an_upgrade(self):
         """The upgrade goes on; should it fail, the dead one is replaced after it."""
-        for words, code in (((services.V2, *self.listen, "--fail-health"), 1),
+        for words, code in ((("--ready-timeout", "2s", services.V2, *self.listen, "--fail-health"), 1),
                             (("--bake", "300ms", services.V2, *self.listen), 0)):
             self.start_foreign()
             old = self.pid_of(1)
-            upgrade = self.box.operation("upgrade", "--ready-timeout", "2s", *words)
+            upgrade = self.box.operation("upgrade", "--witness", "off", *words)
             upgrade.until_phase("health" if code else "bake")
             os.kill(old, signal.SIGKILL)
             self.assert_code(upgrade.finish(), code)

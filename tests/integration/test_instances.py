@@ -75,7 +75,7 @@ class InstancesTest(services.ServiceCase):
         program = services.script(self.box, "one-is-sick", "#!/bin/sh\n"
                                   '[ "$RP_INSTANCE" = 2 ] && set -- "$@" --fail-health\n'
                                   f'exec {services.V2} "$@"\n')
-        self.check_one_bad(program, ("--ready-timeout", "1s"), "500")
+        self.check_one_bad(program, ("--ready-timeout", "2s"), "500")
 
 
 if __name__ == "__main__":
