@@ -297,6 +297,18 @@ bool rpctl_rollout_is_shifted(const struct rpctl_rollout *rollout)
     return rollout->state == S(SHIFTING) || rollout->state == S(BAKING) || rollout->state == S(QUIESCING);
 }
 
+bool rpctl_rollout_is_starting(const struct rpctl_rollout *rollout)
+{
+    switch (rollout->state) {
+    case S(PINNING):
+    case S(LAUNCHING):
+    case S(WAITING):
+    case S(CHECKING):
+    case S(RETRACTING): return true;
+    default: return false;
+    }
+}
+
 const char *rpctl_rollout_phase(enum rpctl_rollout_state state)
 {
     static const char *const phases[] = {

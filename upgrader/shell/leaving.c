@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 /* Theory. The drain machine of a generation needs timers and jobs, which may still be under way when the
  * generation is gone. So they stand in an object of their own, made with the generation (leaving must not
@@ -245,7 +246,7 @@ static void report_drained(struct rpctl_leaving *leaving)
     const struct rpctl_generation *generation = leaving->generation;
     struct rpctl_operation *operation = reported(leaving);
 
-    if (!operation) return;
+    if (!operation || (operation->phase && strcmp(operation->phase, "close") == 0)) return; /* a second try */
     rpctl_operation_end(operation,
                         json_pack("{sI,sI}", "finished", (json_int_t)generation->finished, "cut",
                                   (json_int_t)generation->cut),
@@ -336,6 +337,19 @@ static void arm(struct rpctl_leaving *leaving, int timer, uv_timer_cb callback, 
     uv_timer_start(&leaving->timers[timer], callback, delay_ms, 0);
 }
 
+/* Closing moves the last listener of the group into the free place. While a release is starting the last one
+ * may be a socket of its that nobody knows yet, and traffic would follow it. So that is waited out. */
+static void close_listeners(struct rpctl_leaving *leaving)
+{
+    struct rpctl_service *service = leaving->service;
+
+    report_drained(leaving);
+    if (rpctl_rollout_is_starting(&service->rollout))
+        arm(leaving, TIMER_LOOK, on_look, RPCTL_RETRY_MS);
+    else
+        rpctl_steering_close(service, leaving->generation, on_closed);
+}
+
 static void act(struct rpctl_leaving *leaving, enum rpctl_drain_action action)
 {
     bool closing = leaving->generation->drain.state == RPCTL_DRAIN_CLOSING;
@@ -356,10 +370,7 @@ static void act(struct rpctl_leaving *leaving, enum rpctl_drain_action action)
     case RPCTL_DRAIN_DO_QUIET: tell_quiet(leaving); return;
     case RPCTL_DRAIN_DO_STOP: stop_processes(leaving); return;
     case RPCTL_DRAIN_DO_KILL: add_job(leaving, action, count_work, count_done); return;
-    case RPCTL_DRAIN_DO_CLOSE:
-        report_drained(leaving);
-        rpctl_steering_close(leaving->service, leaving->generation, on_closed);
-        return;
+    case RPCTL_DRAIN_DO_CLOSE: close_listeners(leaving); return;
     case RPCTL_DRAIN_DO_FINISH: finish(leaving); return;
     case RPCTL_DRAIN_DO_NONE:
     case RPCTL_DRAIN_ACTION_COUNT: break;

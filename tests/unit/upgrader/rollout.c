@@ -469,3 +469,18 @@ Test(rollout, every_order_of_events_ends_and_keeps_its_promises, .timeout = 60)
         cr_expect_gt(ends, 0);
     }
 }
+
+Test(rollout, is_starting_from_the_pin_until_its_listeners_are_known)
+{
+    static const bool starting[RPCTL_ROLLOUT_STATE_COUNT] = {
+        [RPCTL_ROLLOUT_PINNING] = true,  [RPCTL_ROLLOUT_LAUNCHING] = true,  [RPCTL_ROLLOUT_WAITING] = true,
+        [RPCTL_ROLLOUT_CHECKING] = true, [RPCTL_ROLLOUT_RETRACTING] = true,
+    };
+
+    for (int state = 0; state < RPCTL_ROLLOUT_STATE_COUNT; state++) {
+        struct rpctl_rollout rollout = rollout_in((enum rpctl_rollout_state)state);
+
+        cr_expect_eq(rpctl_rollout_is_starting(&rollout), starting[state], "%s",
+                     rpctl_rollout_state_name((enum rpctl_rollout_state)state));
+    }
+}
