@@ -292,11 +292,6 @@ struct rpctl_rollout_step rpctl_rollout_step(struct rpctl_rollout *rollout, enum
     return step;
 }
 
-bool rpctl_rollout_is_shifted(const struct rpctl_rollout *rollout)
-{
-    return rollout->state == S(SHIFTING) || rollout->state == S(BAKING) || rollout->state == S(QUIESCING);
-}
-
 bool rpctl_rollout_is_starting(const struct rpctl_rollout *rollout)
 {
     switch (rollout->state) {

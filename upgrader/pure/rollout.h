@@ -139,9 +139,6 @@ void rpctl_rollout_init(struct rpctl_rollout *rollout);
  * possible and have no actions. */
 struct rpctl_rollout_step rpctl_rollout_step(struct rpctl_rollout *rollout, enum rpctl_rollout_event event);
 
-/* True while the shift can still be undone by one steering call. */
-bool rpctl_rollout_is_shifted(const struct rpctl_rollout *rollout);
-
 /* True while the new generation may be listening on sockets that we do not know yet: their places among the
  * others are unknown, so no listener of anybody else may be closed. */
 bool rpctl_rollout_is_starting(const struct rpctl_rollout *rollout);
