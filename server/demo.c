@@ -1,10 +1,13 @@
 /* server-v1 and server-v2: one source, built with two values of DEMO_RELEASE.
  *
- *   GET  /         Client [ip:port] Received msg from Server PID: [pid]
- *   GET  /healthz  ok
- *   GET  /slow?ms=N                           answers after N ms
- *   GET  /stream?bytes=N&chunk=N&delay_ms=N   N bytes, byte i is i modulo 251; chunk=1: chunked, without
- * length POST /upload   byte count and CRC-32 of the body, which is never in memory as a whole */
+ *   GET /          Client [ip:port] Received msg from Server PID: [pid]
+ *   GET /healthz   ok
+ *   GET /slow?ms=N
+ *                  answers after N ms
+ *   GET /stream?bytes=N&chunk=N&delay_ms=N&chunked=0|1
+ *                  N bytes in pieces of `chunk`, byte i is i modulo 251; chunked=1: without a length
+ *   POST /upload   byte count and CRC-32 of the body, which is never in memory as a whole
+ */
 #include "linux/misbehaviour.h"
 #include "pure/crc32.h"
 #include "shell/program.h"

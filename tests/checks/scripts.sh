@@ -2,7 +2,7 @@
 # No complaint from shellcheck, and every script can be executed: scripts.sh ROOT
 set -euo pipefail
 cd "$1"
-mapfile -t scripts < <(find deploy tests -name '*.sh'; find .ci -type f)
+mapfile -t scripts < <(find deploy tests -name '*.sh' -o -name '*.bash'; find .ci -type f)
 shellcheck --external-sources "${scripts[@]}"
 for script in "${scripts[@]}"; do
     read -r first <"$script"

@@ -83,7 +83,7 @@ static int explain_enoent(const char *binary, struct rp_error *error)
     read_head(binary, &head);
     if (find_interpreter(&head, interpreter, sizeof interpreter)) {
         snprintf(reason, sizeof reason, "its interpreter %s is missing (line 1 of the script)%s", interpreter,
-                 memchr(interpreter, '?', sizeof interpreter) ? ": the line ends in CR, or has worse" : "");
+                 strchr(interpreter, '?') ? ": the line ends in CR, or has worse" : "");
         return set(error, -ENOENT, binary, reason);
     }
     return set(error, -ENOENT, binary,

@@ -309,6 +309,8 @@ static int prepare(struct rpctl_service *service, struct rp_error *error)
     service->cwd_fd = open(".", O_PATH | O_DIRECTORY | O_CLOEXEC);
     if (status == 0 && service->cwd_fd < 0)
         status = rp_error_set(error, -errno, "cannot open the working directory: %s", strerror(errno));
+    /* Generations are numbered from 1 again: logs of a former run would be taken for newer ones. */
+    if (status == 0) status = rpctl_log_file_prune(rpctl_service_dir_log_fd(service->config->dir), 0, error);
     if (status == 0) status = rpctl_process_become_subreaper(error);
     if (status == 0) status = rpctl_groups_new(&service->groups, error);
     rpctl_process_ignore_sigpipe();
