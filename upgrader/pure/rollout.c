@@ -304,6 +304,11 @@ bool rpctl_rollout_is_starting(const struct rpctl_rollout *rollout)
     }
 }
 
+bool rpctl_rollout_is_undoing(const struct rpctl_rollout *rollout)
+{
+    return rollout->state == S(UNDOING) || rollout->state == S(RETIRING) || rollout->state == S(RETRACTING);
+}
+
 const char *rpctl_rollout_phase(enum rpctl_rollout_state state)
 {
     static const char *const phases[] = {

@@ -143,6 +143,9 @@ struct rpctl_rollout_step rpctl_rollout_step(struct rpctl_rollout *rollout, enum
  * others are unknown, so no listener of anybody else may be closed. */
 bool rpctl_rollout_is_starting(const struct rpctl_rollout *rollout);
 
+/* True on the way back: it has failed, or was aborted. */
+bool rpctl_rollout_is_undoing(const struct rpctl_rollout *rollout);
+
 const char *rpctl_rollout_phase(enum rpctl_rollout_state state); /* as printed */
 const char *rpctl_rollout_state_name(enum rpctl_rollout_state state);
 const char *rpctl_rollout_event_name(enum rpctl_rollout_event event);

@@ -81,6 +81,7 @@ struct rpctl_generation {
     unsigned listener_count;
 
     struct rpctl_drain drain;
+    bool sweeping;                 /* what it has left behind is being ended */
     struct rpctl_leaving *leaving; /* the shell of the drain machine */
     unsigned quiesce_left;         /* queued or half-open at the bound of the quiesce */
     unsigned long finished, cut;   /* connections at the drain, as reported or counted */

@@ -248,6 +248,7 @@ static void replace_generation(struct rpctl_service *service, struct rpctl_insta
     }
     relaunch_later(service, instance);
     policy.bake_ms = policy.witness_per_s = 0;
+    policy.allow_drop = false;
     policy.wait = RPCTL_WAIT_SHIFTED;
     policy.max_draining = RPCTL_DRAINING_MAX;
     operation = rpctl_operation_new(service, "restart", &policy);
@@ -271,6 +272,7 @@ static void relaunch_after(struct rpctl_service *service, struct rpctl_instance 
 {
     struct relaunch *relaunch = malloc(sizeof *relaunch);
 
+    drop_timer(instance);
     instance->relaunch = malloc(sizeof *instance->relaunch);
     if (!relaunch || !instance->relaunch) {
         free(relaunch);

@@ -222,7 +222,9 @@ static void count_done(struct rpctl_job *job)
     struct leaving_job result;
     struct rpctl_leaving *leaving = take_job(job, &result);
 
-    if (leaving) kill_now(leaving, result.connections);
+    /* It may have ended by itself meanwhile. */
+    if (leaving && leaving->generation->drain.state == RPCTL_DRAIN_KILLING)
+        kill_now(leaving, result.connections);
 }
 
 static void on_closed(struct rpctl_service *service, struct rpctl_generation *generation, int status,
@@ -444,7 +446,8 @@ static void on_swept(struct rpctl_service *service, struct rpctl_generation *gen
     (void)service;
     (void)found;
     /* It may have been called back meanwhile, and have left again. */
-    if (rpctl_generation_is_leaving(generation) && rpctl_generation_running(generation) == 0)
+    if (rpctl_generation_is_leaving(generation) && generation->drain.state < RPCTL_DRAIN_CLOSING &&
+        rpctl_generation_running(generation) == 0)
         post(generation->leaving, RPCTL_DRAIN_ON_EXITED);
 }
 

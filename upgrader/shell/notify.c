@@ -38,7 +38,9 @@ static void on_ready(struct rpctl_service *service, struct rpctl_instance *insta
 
     if (instance->state != RPCTL_INSTANCE_STARTING) return;
     instance->state = RPCTL_INSTANCE_READY;
-    if (health[0] && rpctl_policy_set(&declared, "health", health, NULL) == 0)
+    /* A release says how it is proven; that it need not be is for the operator alone to say. */
+    if (health[0] && rpctl_policy_set(&declared, "health", health, NULL) == 0 &&
+        declared.health.kind != RPCTL_HEALTH_NONE)
         generation->health = declared.health;
     rpctl_service_log(service, "gen=%u instance=%u ready=%d", generation->number, instance->number,
                       (int)instance->process.pid);

@@ -54,6 +54,10 @@ static void answer_abort(struct rpctl_service *service, struct rpctl_control_cli
                                 : "nothing to abort: no operation is under way");
         return;
     }
+    if (rpctl_rollout_is_undoing(&service->rollout)) {
+        rpctl_control_client_reject(client, RPCTL_EXIT_DONE, "it is being undone already");
+        return;
+    }
     operation->aborted = true;
     snprintf(text, sizeof text, "the %s to generation %u is being aborted", operation->kind, operation->to);
     rpctl_control_client_reject(client, RPCTL_EXIT_DONE, text);

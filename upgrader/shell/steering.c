@@ -256,6 +256,10 @@ static void shift_work(struct rpctl_job *job)
     if (!self->service->groups) return;
     if (self->flag) self->status = rpctl_groups_verify(self->service->groups, &self->error);
     if (self->status == 0) self->status = steer_to(self->service, self->number, NULL, 0, &self->error);
+    if (self->status != -ESTALE) return;
+    /* A listener has come since the order was learnt. */
+    self->status = rpctl_groups_learn(self->service->groups, &self->error);
+    if (self->status == 0) self->status = steer_to(self->service, self->number, NULL, 0, &self->error);
 }
 
 void rpctl_steering_shift(struct rpctl_service *service, struct rpctl_generation *generation, bool verify,
@@ -431,10 +435,11 @@ void rpctl_steering_release(struct rpctl_service *service, void (*callback)(stru
 static void lend_work(struct rpctl_job *job)
 {
     struct steering_job *self = self_of(job);
-    struct rpctl_groups_listener *listeners = calloc(RP_LISTENERS_MAX, sizeof *listeners);
+    struct rpctl_groups_listener *listeners;
     size_t count;
 
     if (!self->service->groups) return;
+    listeners = calloc(RP_LISTENERS_MAX, sizeof *listeners);
     if (!listeners) {
         self->status = -ENOMEM;
         return;

@@ -23,6 +23,7 @@ struct sweep {
     size_t leader_count;
     int signal_number; /* for this look; 0 = only look */
     int status;
+    struct rp_error error;
     size_t left;  /* at this look */
     size_t found; /* at the first */
     bool first;
@@ -39,6 +40,7 @@ static void finish(struct sweep *sweep)
 
     uv_close((uv_handle_t *)&sweep->timer, free_sweep);
     service->sweeps--;
+    sweep->generation->sweeping = false;
     if (service->state == RPCTL_SERVICE_RUNNING)
         sweep->callback(service, sweep->generation, sweep->found);
     else
@@ -51,7 +53,17 @@ static void look_work(struct rpctl_job *job)
     struct rpctl_orphan_owner owner = {sweep->service->config->name, sweep->number, sweep->leaders,
                                        sweep->leader_count};
 
-    sweep->status = rpctl_orphans_signal(&owner, sweep->signal_number, &sweep->left, NULL);
+    sweep->status = rpctl_orphans_signal(&owner, sweep->signal_number, &sweep->left, &sweep->error);
+}
+
+static void take_leaders(struct sweep *sweep)
+{
+    const struct rpctl_generation *generation = sweep->generation;
+
+    sweep->leader_count = 0;
+    for (unsigned i = 0; i < generation->instance_count; i++)
+        if (generation->instances[i].process.pid > 0)
+            sweep->leaders[sweep->leader_count++] = generation->instances[i].process.pid;
 }
 
 static void on_look(uv_timer_t *timer)
@@ -60,6 +72,7 @@ static void on_look(uv_timer_t *timer)
     bool patient = uv_now(&sweep->service->loop) - sweep->begun_ms < SWEEP_GRACE_MS;
 
     sweep->signal_number = patient ? 0 : SIGKILL;
+    take_leaders(sweep); /* a process may have been launched in the place of a dead one meanwhile */
     rpctl_jobs_add(&sweep->service->jobs, &sweep->job);
 }
 
@@ -71,7 +84,10 @@ static void look_done(struct rpctl_job *job)
     if (sweep->first && sweep->left > 0)
         rpctl_service_log(sweep->service, "gen=%u left-behind=%zu", sweep->number, sweep->left);
     sweep->first = false;
-    if (sweep->status == 0 && sweep->left == 0)
+    if (sweep->status < 0)
+        rpctl_service_log(sweep->service, "gen=%u sweep=given-up reason=\"%s\"", sweep->number,
+                          sweep->error.message);
+    if (sweep->status < 0 || sweep->left == 0)
         finish(sweep);
     else
         uv_timer_start(&sweep->timer, on_look, SWEEP_LOOK_MS, 0);
@@ -80,8 +96,10 @@ static void look_done(struct rpctl_job *job)
 void rpctl_service_sweep(struct rpctl_service *service, struct rpctl_generation *generation,
                          rpctl_sweep_cb *callback)
 {
-    struct sweep *sweep = calloc(1, sizeof *sweep);
+    struct sweep *sweep;
 
+    if (generation->sweeping) return; /* the one that runs calls back */
+    sweep = calloc(1, sizeof *sweep);
     if (!sweep) {
         rpctl_service_log(service, "gen=%u sweep=left-out reason=\"no memory\"", generation->number);
         if (service->state == RPCTL_SERVICE_RUNNING) callback(service, generation, 0);
@@ -95,11 +113,10 @@ void rpctl_service_sweep(struct rpctl_service *service, struct rpctl_generation 
                             .signal_number = SIGTERM,
                             .first = true,
                             .begun_ms = uv_now(&service->loop)};
-    for (unsigned i = 0; i < generation->instance_count; i++)
-        if (generation->instances[i].process.pid > 0)
-            sweep->leaders[sweep->leader_count++] = generation->instances[i].process.pid;
+    take_leaders(sweep);
     uv_timer_init(&service->loop, &sweep->timer);
     sweep->timer.data = sweep;
     service->sweeps++;
+    generation->sweeping = true;
     rpctl_jobs_add(&service->jobs, &sweep->job);
 }

@@ -482,5 +482,7 @@ Test(rollout, is_starting_from_the_pin_until_its_listeners_are_known)
 
         cr_expect_eq(rpctl_rollout_is_starting(&rollout), starting[state], "%s",
                      rpctl_rollout_state_name((enum rpctl_rollout_state)state));
+        cr_expect_eq(rpctl_rollout_is_undoing(&rollout),
+                     strcmp(rpctl_rollout_phase(rollout.state), "undo") == 0);
     }
 }
