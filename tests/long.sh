@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # The long form of the upgrade tests: 200 upgrades of every shape, with 64+64 and with 256+256 clients, zero failed
-# requests; prints a table at the end. Takes about an hour on two cores.
+# requests; prints a table at the end. Takes six minutes on two quiet cores.
 #
 #   tests/long.sh                                 everything
 #   RP_LONG_UPGRADES=50 tests/long.sh             fewer upgrades of each
