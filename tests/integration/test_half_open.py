@@ -75,7 +75,9 @@ class HalfOpenTest(harness.Case):
 
     def test_served_across_an_upgrade(self):
         listen = ("--listen", f"127.0.0.1:{self.port}", "--workers", "2")
-        self.assert_code(self.box.rpctl("start", harness.BIN_DIR / "server-v1", *listen), 0)
+        # The requests come when this process is run again, and must not race with the idle grace of the drain.
+        self.assert_code(self.box.rpctl("start", "--idle-grace", "60s", "--drain-timeout", "2m",
+                                        harness.BIN_DIR / "server-v1", *listen), 0)
         with LateAck(self.port) as late:
             clients = self.half_open()
             upgrade = self.box.operation("upgrade", "--bake", "0", "--quiesce-timeout", "8s",
