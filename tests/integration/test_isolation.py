@@ -31,12 +31,13 @@ class IsolationTest(harness.Case):
     def test_slow_start(self):
         self.start()
         with self.load() as load:
-            upgrade = self.box.operation("upgrade", "--bake", "0", harness.BIN_DIR / "server-v2", *self.listen,
+            upgrade = self.box.operation("upgrade", "--health", "http:/slow?ms=200", "--health-count", "20", "--bake", "0",
+                                         harness.BIN_DIR / "server-v2", *self.listen,
                                          "--start-delay", f"{START_DELAY_MS}ms")
             upgrade.until_phase("launch", "end")
             load.mark("not ready")
             upgrade.until_phase("ready", "end")
-            load.mark("after")  # three probes are still to come, 100 ms apart
+            load.mark("after")  # twenty probes of 200 ms are still to come
             outcome = self.assert_code(upgrade.finish(), 0)
             load.answers(100)
             self.assert_spotless(load)
