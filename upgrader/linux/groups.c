@@ -134,6 +134,7 @@ int rpctl_groups_add(struct rpctl_groups *groups, int fd, unsigned generation, u
         close(fd);
         return result;
     }
+    member.user = listener.user;
     known = find_member(groups, listener.id);
     if (known) {
         close(fd);
@@ -157,6 +158,15 @@ size_t rpctl_groups_listener_count(const struct rpctl_groups *groups, unsigned g
 
     for (size_t i = 0; i < groups->count; i++) count += rpctl_group_count_of(groups->items[i], generation);
     return count;
+}
+
+uid_t rpctl_groups_user(const struct rpctl_groups *groups, unsigned generation)
+{
+    for (size_t i = 0; i < groups->count; i++)
+        for (size_t k = 0; k < groups->items[i]->model.count; k++)
+            if (groups->items[i]->members[k].generation == generation)
+                return groups->items[i]->members[k].user;
+    return (uid_t)-1;
 }
 
 size_t rpctl_groups_addresses(const struct rpctl_groups *groups, unsigned generation,

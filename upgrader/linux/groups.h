@@ -21,6 +21,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #define RPCTL_GROUPS_MAX        RP_ADDRESS_LIST_MAX /* addresses of one service */
 #define RPCTL_GROUPS_SHARES_MAX 16                  /* generations that are served at once */
@@ -108,6 +109,11 @@ int rpctl_groups_half_open_mark(const struct rpctl_groups *groups, unsigned gene
 int rpctl_groups_check_shape(const struct rpctl_groups *groups, unsigned old_generation,
                              unsigned new_generation, bool allow_drop, struct rp_error *error);
 
+/* Can a new version listen beside this generation? -ENOPROTOOPT names a listener of it that has lost
+ * SO_REUSEPORT: then bind() fails for everybody else. */
+int rpctl_groups_check_shareable(const struct rpctl_groups *groups, unsigned generation,
+                                 struct rp_error *error);
+
 /* Closes every listener of a generation in an order, and with steering around each, that no new connection
  * falls on one that nobody serves (pure/close_plan.h). At the end the remembered shares are in force with
  * right indices.
@@ -132,6 +138,8 @@ int rpctl_groups_detach(struct rpctl_groups *groups, struct rp_error *error);
  * most `max` are written, the number there are is returned. */
 size_t rpctl_groups_count(const struct rpctl_groups *groups);
 size_t rpctl_groups_listener_count(const struct rpctl_groups *groups, unsigned generation);
+/* Whose listeners they are: the kernel lets one user into a group. -1 when the generation has none. */
+uid_t rpctl_groups_user(const struct rpctl_groups *groups, unsigned generation);
 size_t rpctl_groups_addresses(const struct rpctl_groups *groups, unsigned generation,
                               struct rp_address *ret_addresses, size_t max);
 size_t rpctl_groups_listeners(const struct rpctl_groups *groups, unsigned generation, unsigned instance,

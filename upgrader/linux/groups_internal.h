@@ -14,6 +14,7 @@ struct rpctl_group_member {
     int fd;
     unsigned generation;
     unsigned instance;
+    uid_t user;
 };
 
 struct rpctl_group {

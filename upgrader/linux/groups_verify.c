@@ -191,3 +191,22 @@ int rpctl_groups_check_shape(const struct rpctl_groups *groups, unsigned old_gen
     }
     return 0;
 }
+
+/* A socket that is shut down has no say any more, and is taken out before the order is learnt. */
+int rpctl_groups_check_shareable(const struct rpctl_groups *groups, unsigned generation,
+                                 struct rp_error *error)
+{
+    for (size_t i = 0; i < groups->count; i++) {
+        const struct rpctl_group *group = groups->items[i];
+
+        for (size_t k = 0; k < group->model.count; k++) {
+            struct rpctl_tcp_listener listener;
+            int result;
+
+            if (group->members[k].generation != generation) continue;
+            result = rpctl_tcp_listener_inspect(group->members[k].fd, &listener, error);
+            if (result == -ENOPROTOOPT) return result;
+        }
+    }
+    return 0;
+}

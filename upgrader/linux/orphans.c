@@ -1,6 +1,7 @@
 #include "linux/orphans.h"
 
 #include "linux/process.h"
+#include "linux/sock_diag.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -60,23 +61,87 @@ static bool says_so(const struct rpctl_orphan_owner *owner, pid_t pid)
     return says;
 }
 
-static bool is_leader(const struct rpctl_orphan_owner *owner, pid_t pid)
+static bool contains(const pid_t *pids, size_t count, pid_t pid)
 {
-    for (size_t i = 0; i < owner->leader_count; i++)
-        if (owner->leaders[i] == pid) return true;
+    for (size_t i = 0; i < count; i++)
+        if (pids[i] == pid) return true;
     return false;
 }
 
-static bool belongs(const struct rpctl_orphan_owner *owner, pid_t pid)
+static bool is_launched(const struct rpctl_orphan_owner *owner, pid_t pid)
+{
+    return pid == getpid() || contains(owner->leaders, owner->leader_count, pid) ||
+           contains(owner->others, owner->other_count, pid);
+}
+
+static bool is_marked(const struct rpctl_orphan_owner *owner, pid_t pid)
 {
     pid_t session = getsid(pid);
 
-    if (pid == getpid() || is_leader(owner, pid)) return false;
-    return (session > 0 && is_leader(owner, session)) || says_so(owner, pid);
+    return (session > 0 && contains(owner->leaders, owner->leader_count, session)) || says_so(owner, pid);
 }
 
-int rpctl_orphans_find(const struct rpctl_orphan_owner *owner, pid_t pids[RPCTL_ORPHANS_MAX],
-                       size_t *ret_count, struct rp_error *error)
+/* --- those without a mark ---------------------------------------------------------------------------------
+ */
+
+static bool is_of_another(const struct rpctl_orphan_owner *owner, pid_t pid, pid_t *scratch)
+{
+    for (size_t i = 0; i < owner->other_count; i++) {
+        size_t count = 0;
+
+        if (rpctl_process_tree(owner->others[i], scratch, RPCTL_PROCESS_TREE_MAX, &count, NULL) < 0)
+            return true;
+        if (contains(scratch, count, pid)) return true;
+    }
+    return false;
+}
+
+static bool holds_one_of(const struct rpctl_diag_list *listeners, const struct rpctl_process_socket *sockets,
+                         size_t count)
+{
+    for (size_t i = 0; i < listeners->count; i++)
+        for (size_t k = 0; k < count; k++)
+            if (sockets[k].inode == listeners->entries[i].inode) return true;
+    return false;
+}
+
+static bool listens(const struct rpctl_orphan_owner *owner, pid_t pid)
+{
+    struct rpctl_process_socket *sockets = NULL;
+    size_t count = 0;
+    bool found = false;
+
+    if (rpctl_process_sockets(pid, &sockets, &count, NULL) < 0) return false;
+    for (size_t i = 0; !found && count > 0 && i < owner->address_count; i++) {
+        struct rpctl_diag_list listeners = {0};
+
+        if (rpctl_sock_diag_listeners(&owner->addresses[i], &listeners, NULL) < 0) break;
+        found = holds_one_of(&listeners, sockets, count);
+        rpctl_diag_list_free(&listeners);
+    }
+    free(sockets);
+    return found;
+}
+
+static bool is_unmarked_daemon(const struct rpctl_orphan_owner *owner, pid_t pid, pid_t *scratch)
+{
+    uint64_t started = 0;
+
+    if (rpctl_process_start_time(pid, &started) < 0 || started < owner->since) return false;
+    return listens(owner, pid) && !is_of_another(owner, pid, scratch);
+}
+
+/* ----------------------------------------------------------------------------------------------------------
+ */
+
+static bool belongs(const struct rpctl_orphan_owner *owner, pid_t pid, pid_t *scratch)
+{
+    if (is_launched(owner, pid)) return false;
+    return is_marked(owner, pid) || is_unmarked_daemon(owner, pid, scratch);
+}
+
+static int find(const struct rpctl_orphan_owner *owner, pid_t *scratch, pid_t pids[RPCTL_ORPHANS_MAX],
+                size_t *ret_count, struct rp_error *error)
 {
     pid_t *tree = malloc(RPCTL_PROCESS_TREE_MAX * sizeof *tree);
     size_t count = 0, found = 0;
@@ -85,27 +150,55 @@ int rpctl_orphans_find(const struct rpctl_orphan_owner *owner, pid_t pids[RPCTL_
     if (!tree) return rp_error_set(error, -ENOMEM, "no memory to look for processes that were left behind");
     status = rpctl_process_tree(getpid(), tree, RPCTL_PROCESS_TREE_MAX, &count, error);
     for (size_t i = 0; status == 0 && i < count && found < RPCTL_ORPHANS_MAX; i++)
-        if (belongs(owner, tree[i])) pids[found++] = tree[i];
+        if (belongs(owner, tree[i], scratch)) pids[found++] = tree[i];
     free(tree);
     if (status == 0) *ret_count = found;
     return status;
+}
+
+static pid_t *new_scratch(struct rp_error *error)
+{
+    pid_t *scratch = malloc(RPCTL_PROCESS_TREE_MAX * sizeof *scratch);
+
+    if (!scratch) rp_error_set(error, -ENOMEM, "no memory to look for processes that were left behind");
+    return scratch;
+}
+
+int rpctl_orphans_find(const struct rpctl_orphan_owner *owner, pid_t pids[RPCTL_ORPHANS_MAX],
+                       size_t *ret_count, struct rp_error *error)
+{
+    pid_t *scratch = new_scratch(error);
+    int status = scratch ? find(owner, scratch, pids, ret_count, error) : -ENOMEM;
+
+    free(scratch);
+    return status;
+}
+
+static void signal_each(const struct rpctl_orphan_owner *owner, const pid_t *pids, size_t count,
+                        int signal_number, pid_t *scratch)
+{
+    struct rpctl_process process;
+
+    for (size_t i = 0; i < count; i++) {
+        if (rpctl_process_open(&process, pids[i], NULL) < 0) continue;
+        /* The pidfd is open now: whom we find under this pid is whom we signal. */
+        if (belongs(owner, pids[i], scratch)) rpctl_process_signal(&process, signal_number);
+        rpctl_process_close(&process);
+    }
 }
 
 int rpctl_orphans_signal(const struct rpctl_orphan_owner *owner, int signal_number, size_t *ret_count,
                          struct rp_error *error)
 {
     pid_t pids[RPCTL_ORPHANS_MAX];
-    struct rpctl_process process;
+    pid_t *scratch = new_scratch(error);
     size_t count = 0;
-    int status = rpctl_orphans_find(owner, pids, &count, error);
+    int status = scratch ? find(owner, scratch, pids, &count, error) : -ENOMEM;
 
-    if (status < 0) return status;
-    for (size_t i = 0; i < count; i++) {
-        if (rpctl_process_open(&process, pids[i], NULL) < 0) continue;
-        /* The pidfd is open now: whom we find under this pid is whom we signal. */
-        if (belongs(owner, pids[i])) rpctl_process_signal(&process, signal_number);
-        rpctl_process_close(&process);
+    if (status == 0) {
+        signal_each(owner, pids, count, signal_number, scratch);
+        *ret_count = count;
     }
-    *ret_count = count;
-    return 0;
+    free(scratch);
+    return status;
 }

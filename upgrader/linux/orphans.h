@@ -2,21 +2,33 @@
  *
  * We are a subreaper, so every descendant whose parent has died is our child now. It belongs to a generation
  * if it is still in the session of one of its processes, or says so in its environment (RP_SERVICE,
- * RP_GENERATION). */
+ * RP_GENERATION). One may have neither: a daemon makes a session of its own, and many servers write their
+ * title over their environment (nginx) or clear it. Such a one counts if it was started after the
+ * generation, comes from no process of another one, and listens where the service does. */
 #ifndef RPCTL_ORPHANS_H
 #define RPCTL_ORPHANS_H
 
+#include <rp/address.h>
 #include <rp/error.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <sys/types.h>
 
-#define RPCTL_ORPHANS_MAX 256
+#define RPCTL_ORPHANS_MAX         256
+#define RPCTL_ORPHANS_LEADERS_MAX 64
+#define RPCTL_ORPHANS_OTHERS_MAX  512
 
+/* A value, but for the name. */
 struct rpctl_orphan_owner {
     const char *service;
     unsigned generation;
-    const pid_t *leaders; /* the processes that were launched for it, dead or alive: they led sessions */
+    pid_t leaders[RPCTL_ORPHANS_LEADERS_MAX]; /* launched for it, dead or alive: they led sessions */
     size_t leader_count;
+    uint64_t since;                         /* start time of the first of them, in clock ticks since boot */
+    pid_t others[RPCTL_ORPHANS_OTHERS_MAX]; /* launched for all other generations, alive */
+    size_t other_count;
+    struct rp_address addresses[2 * RP_ADDRESS_LIST_MAX]; /* where the service listens */
+    size_t address_count;
 };
 
 /* The descendants of this process that belong to `owner`, its leaders left out; at most RPCTL_ORPHANS_MAX.

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -37,6 +38,16 @@ int rpctl_process_signal(const struct rpctl_process *process, int signal_number)
     return 0;
 }
 
+int rpctl_process_user(pid_t pid, uid_t *ret_user)
+{
+    char path[32];
+    struct stat status;
+    snprintf(path, sizeof path, "/proc/%d", (int)pid);
+    if (stat(path, &status) < 0) return errno == ENOENT ? -ESRCH : -errno;
+    *ret_user = status.st_uid; /* proc(5): its files belong to the effective user */
+    return 0;
+}
+
 int rpctl_process_take_fd(const struct rpctl_process *process, int fd, int *ret_fd, struct rp_error *error)
 {
     int copy = (int)syscall(SYS_pidfd_getfd, process->pidfd, fd, 0);
@@ -46,6 +57,12 @@ int rpctl_process_take_fd(const struct rpctl_process *process, int fd, int *ret_
     }
     int code = -errno;
     const char *remedy = "";
+    uid_t user = geteuid();
+    if (code == -EPERM && rpctl_process_user(process->pid, &user) == 0 && user != geteuid())
+        return rp_error_set(error, code,
+                            "pid %d runs as user %u, and this supervisor as user %u: let the "
+                            "server run as the latter, or the supervisor as root",
+                            (int)process->pid, (unsigned)user, (unsigned)geteuid());
     if (code == -EPERM)
         remedy = " (ptrace rights are missing: see kernel.yama.ptrace_scope, or in a container allow "
                  "pidfd_getfd; a server that sends FDSTORE=1 needs none)";
@@ -75,16 +92,22 @@ void rpctl_process_ignore_sigpipe(void)
     if (!(action.sa_flags & SA_SIGINFO) && action.sa_handler == SIG_DFL) signal(SIGPIPE, SIG_IGN);
 }
 
-int rpctl_process_reap(pid_t *ret_pid, int *ret_status)
+/* In two steps: what is to be known of the process can be read as long as it is not reaped. */
+int rpctl_process_reap(struct rpctl_process_end *ret_end)
 {
-    int status;
-    pid_t pid;
-    do pid = waitpid(-1, &status, WNOHANG);
-    while (pid < 0 && errno == EINTR);
-    if (pid < 0) return -errno;
-    if (pid == 0) return -EAGAIN;
-    *ret_pid = pid;
-    *ret_status = status;
+    siginfo_t info = {0};
+    int r, status;
+    do r = waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT);
+    while (r < 0 && errno == EINTR);
+    if (r < 0) return -errno;
+    if (info.si_pid == 0) return -EAGAIN;
+    struct rpctl_process_end end = {.pid = info.si_pid, .user = geteuid()};
+    rpctl_process_user(end.pid, &end.user);
+    do r = waitpid(end.pid, &status, WNOHANG);
+    while (r < 0 && errno == EINTR);
+    if (r <= 0) return r < 0 ? -errno : -EAGAIN;
+    end.status = status;
+    *ret_end = end;
     return 0;
 }
 

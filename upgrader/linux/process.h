@@ -19,6 +19,13 @@ struct rpctl_process {
     uint64_t start_time; /* clock ticks since boot: pid and start time together name a process for good */
 };
 
+/* How a child ended. */
+struct rpctl_process_end {
+    pid_t pid;
+    int status; /* as of waitpid(2) */
+    uid_t user; /* the effective one at its end */
+};
+
 /* A socket among the descriptors of a process. */
 struct rpctl_process_socket {
     int fd; /* its number there */
@@ -50,9 +57,12 @@ int rpctl_process_become_subreaper(struct rp_error *error);
  * a peer that hangs up must not kill us. rpctl_spawn gives children the default again. */
 void rpctl_process_ignore_sigpipe(void);
 
+/* Its effective user; also of one that is dead and not reaped. -ESRCH. */
+int rpctl_process_user(pid_t pid, uid_t *ret_user);
+
 /* Collects the next dead child, without waiting. -EAGAIN: none is dead; -ECHILD: there are no children. After
  * this its pid may be used again. */
-int rpctl_process_reap(pid_t *ret_pid, int *ret_status);
+int rpctl_process_reap(struct rpctl_process_end *ret_end);
 
 /* A wait status in words: "exit status 1", "signal 11 (SIGSEGV), core dumped". */
 void rpctl_process_describe_status(int status, char text[RPCTL_PROCESS_STATUS_BYTES]);

@@ -134,7 +134,8 @@ static int open_name(struct rpctl_service_dir *dir, const char *parent, const ch
     return result == 0 ? check_rights(dir->fd, dir->path, false, error) : result;
 }
 
-/* Only what was made for it may be missing: a service that was never started has no log. */
+/* Only what was made for it may be missing: a service that was never started has no log. Who only looks can
+ * do without. */
 static int open_log_dir(struct rpctl_service_dir *dir, enum rpctl_service_dir_mode mode,
                         struct rp_error *error)
 {
@@ -143,9 +144,21 @@ static int open_log_dir(struct rpctl_service_dir *dir, enum rpctl_service_dir_mo
         result = rpctl_directory_make_at(dir->fd, RPCTL_SERVICE_DIR_LOG, dir->path, error);
     if (result < 0) return result;
     dir->log_fd = openat(dir->fd, RPCTL_SERVICE_DIR_LOG, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-    if (dir->log_fd >= 0 || (errno == ENOENT && mode == RPCTL_SERVICE_DIR_EXISTING)) return 0;
+    bool absent = errno == ENOENT || errno == ENOTDIR;
+    if (dir->log_fd >= 0 || (absent && mode == RPCTL_SERVICE_DIR_EXISTING)) return 0;
     return rp_error_set(error, -errno, "cannot open %s/" RPCTL_SERVICE_DIR_LOG ": %s",
                         rpctl_quote_path(dir->path).text, strerror(errno));
+}
+
+int rpctl_service_dir_remake_log(struct rpctl_service_dir *dir, struct rp_error *error)
+{
+    struct stat status;
+    int former = dir->log_fd;
+    if (former >= 0 && fstat(former, &status) == 0 && status.st_nlink > 0) return 0;
+    int result = open_log_dir(dir, RPCTL_SERVICE_DIR_CREATE, error);
+    if (result < 0) dir->log_fd = former;
+    if (result == 0 && former >= 0) close(former);
+    return result;
 }
 
 static int open_in(struct rpctl_service_dir *dir, const char *parent, const char *name,

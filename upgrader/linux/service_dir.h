@@ -48,6 +48,9 @@ const char *rpctl_service_dir_path(const struct rpctl_service_dir *dir);
 int rpctl_service_dir_fd(const struct rpctl_service_dir *dir);
 int rpctl_service_dir_log_fd(const struct rpctl_service_dir *dir);
 
+/* Makes log/ again, and opens that, when it was removed under us. 0 also when it is there. */
+int rpctl_service_dir_remake_log(struct rpctl_service_dir *dir, struct rp_error *error);
+
 /* Takes the lock that makes this process the supervisor, and writes its pid into it. -EBUSY when another
  * process has it: then *ret_holder is its pid, or 0 when it has not written it yet, and the message names it.
  * The lock goes with the process; children that exec do not inherit it. `ret_holder` may be NULL. */

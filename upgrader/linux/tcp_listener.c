@@ -21,9 +21,19 @@ static int read_option(int fd, int option, int *ret_value)
     return getsockopt(fd, SOL_SOCKET, option, ret_value, &length) == 0 ? 0 : -errno;
 }
 
+static const char *name_of(int fd, char text[RP_ADDRESS_TEXT_BYTES])
+{
+    struct rp_address address;
+
+    if (rp_address_of_socket(&address, fd, NULL) < 0) return "(no address)";
+    rp_address_format(&address, text);
+    return text;
+}
+
 static int check_protocol(int fd, struct rp_error *error)
 {
     int domain = 0, type = 0, protocol = 0;
+    char text[RP_ADDRESS_TEXT_BYTES];
     int result = read_option(fd, SO_DOMAIN, &domain);
 
     if (result == 0) result = read_option(fd, SO_TYPE, &type);
@@ -31,8 +41,9 @@ static int check_protocol(int fd, struct rp_error *error)
     if (result < 0) return rp_error_set(error, result, "not a socket (%s)", strerror(-result));
     if (protocol == IPPROTO_MPTCP)
         return rp_error_set(error, -EOPNOTSUPP,
-                            "an MPTCP listener cannot be steered: make the server use plain TCP "
-                            "(Go: GODEBUG=multipathtcp=0)");
+                            "the listener on %s is MPTCP and cannot be steered: make the server use plain "
+                            "TCP (Go: GODEBUG=multipathtcp=0)",
+                            name_of(fd, text));
     if ((domain != AF_INET && domain != AF_INET6) || type != SOCK_STREAM || protocol != IPPROTO_TCP)
         return rp_error_set(error, -EPROTONOSUPPORT, "not a TCP socket: only TCP listeners can be upgraded");
     return 0;
@@ -41,6 +52,7 @@ static int check_protocol(int fd, struct rp_error *error)
 static int check_listening(int fd, struct rp_error *error)
 {
     int reuseport = 0;
+    char text[RP_ADDRESS_TEXT_BYTES];
     int result;
 
     if (!rpctl_tcp_listener_is_listening(fd))
@@ -51,8 +63,9 @@ static int check_listening(int fd, struct rp_error *error)
     if (!reuseport)
         return rp_error_set(
             error, -ENOPROTOOPT,
-            "the listener has no SO_REUSEPORT, so no second version can listen beside it: set "
-            "it before bind(), or use --socket-activation");
+            "the listener on %s has no SO_REUSEPORT, so no second version can listen beside it: set it "
+            "before bind()",
+            name_of(fd, text));
     return 0;
 }
 
@@ -85,6 +98,7 @@ int rpctl_tcp_listener_inspect(int fd, struct rpctl_tcp_listener *ret_listener, 
     /* Since Linux 5.1; where it is missing the socket is taken as bound to no interface. */
     if (read_option(fd, SO_BINDTOIFINDEX, &device) == 0) listener.device = (unsigned)device;
     listener.id = status.st_ino;
+    listener.user = status.st_uid;
     *ret_listener = listener;
     return 0;
 }

@@ -8,15 +8,17 @@
 #include <rp/error.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 struct rpctl_tcp_listener {
     uint64_t id; /* inode */
     struct rp_address address;
     unsigned device; /* index of the interface it is bound to, 0 = none; part of what makes a group */
+    uid_t user;      /* who made the socket: a group belongs to one user */
 };
 
-/* Errors, each with the remedy: -ENOTSOCK, -EPROTONOSUPPORT (not TCP), -EOPNOTSUPP (MPTCP), -EINVAL (not
- * listening), -ENOPROTOOPT (without SO_REUSEPORT). */
+/* Errors, each with address (where there is one) and remedy: -ENOTSOCK, -EPROTONOSUPPORT (not TCP),
+ * -EOPNOTSUPP (MPTCP), -EINVAL (not listening), -ENOPROTOOPT (without SO_REUSEPORT). */
 int rpctl_tcp_listener_inspect(int fd, struct rpctl_tcp_listener *ret_listener, struct rp_error *error);
 
 /* Takes a listener out of sight of new connections, for good, without taking it out of its group: it is bound

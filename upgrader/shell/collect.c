@@ -1,4 +1,7 @@
+#include "linux/exposure.h"
 #include "linux/listener_collect.h"
+#include "linux/process.h"
+#include "pure/listen_match.h"
 #include "shell/service.h"
 
 #include <errno.h>
@@ -6,11 +9,14 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Theory. A server that knows nothing of us is ready when it listens on every address of the old generation,
- * and the number of its listeners has stood still for some looks (workers come up one after the other). At a
- * first start nobody can say where it should listen: anything will do. One that listens on an address that
- * comes before an old one takes its traffic from that instant on, so that ends the upgrade at once. A process
- * that has sent a notification is held to READY=1 and not looked at. */
+/* Theory. A server that hands no listeners over is looked at: /proc and pidfd_getfd tell where it listens.
+ * One that says nothing at all is ready when it listens on every address of the old generation, and the
+ * number of its listeners has stood still for some looks (workers come up one after the other). At a first
+ * start nobody can say where it should listen: anything will do. One that has sent a notification is held to
+ * READY=1; what it listens on then is taken.
+ *
+ * One that listens on an address that comes before an old one takes its traffic from that instant on: the pin
+ * does not hold there. So every look takes such listeners out of sight at once, and that ends the upgrade. */
 
 #define SETTLED_LOOKS 5
 
@@ -19,78 +25,51 @@ struct collect_job {
     struct rpctl_service *service;
     unsigned generation, instance;
     pid_t pid;
+    struct rp_address old[RP_ADDRESS_LIST_MAX];
+    size_t old_count;
+    uid_t user, old_user;
+    uint64_t begun_ns;
     int status;
     struct rp_error error;
     struct rpctl_collected collected;
+    struct rpctl_exposure exposure;
 };
 
 static void collect_work(struct rpctl_job *job)
 {
     struct collect_job *self = (struct collect_job *)job;
+    const struct rpctl_collected *collected = &self->collected;
 
+    self->begun_ns = uv_hrtime();
+    self->user = self->old_user;
+    (void)rpctl_process_user(self->pid, &self->user);
     self->status = rpctl_listeners_collect(self->pid, &self->collected, &self->error);
-}
-
-static bool is_among(const struct rp_address *addresses, size_t count, const struct rp_address *address)
-{
-    for (size_t i = 0; i < count; i++)
-        if (rp_address_equal(&addresses[i], address)) return true;
-    return false;
-}
-
-/* An address of the old generation where it does not listen; NULL when there is none. */
-static const struct rp_address *missing_address(const struct rpctl_generation *old,
-                                                const struct rpctl_collected *collected)
-{
-    for (size_t i = 0; i < old->address_count; i++)
-        if (!is_among(collected->addresses, collected->count, &old->addresses[i])) return &old->addresses[i];
-    return NULL;
-}
-
-/* An address of the old generation whose connections it takes by listening on another one, which is
- * `*ret_by`. */
-static const struct rp_address *shadowed_address(const struct rpctl_generation *old,
-                                                 const struct rpctl_collected *collected,
-                                                 const struct rp_address **ret_by)
-{
-    for (size_t i = 0; i < collected->count; i++) {
-        *ret_by = &collected->addresses[i];
-        if (is_among(old->addresses, old->address_count, *ret_by)) continue;
-        for (size_t k = 0; k < old->address_count; k++)
-            if (rp_address_shadows(*ret_by, &old->addresses[k])) return &old->addresses[k];
-    }
-    return NULL;
+    if (self->status == 0)
+        rpctl_exposure_end(collected->fds, collected->addresses, collected->count, self->old, self->old_count,
+                           self->pid, &self->exposure);
 }
 
 static void fail_for_shadow(struct rpctl_service *service, const struct rpctl_instance *instance,
-                            const struct rp_address *address, const struct rp_address *by)
+                            const struct rpctl_listen_match *match, const struct rpctl_exposure *exposure)
 {
-    char text[RP_ADDRESS_TEXT_BYTES], by_text[RP_ADDRESS_TEXT_BYTES];
+    char text[RP_ADDRESS_TEXT_BYTES], by[RP_ADDRESS_TEXT_BYTES];
 
-    rp_address_format(address, text);
-    rp_address_format(by, by_text);
+    rp_address_format(match->shadowed, text);
+    rp_address_format(match->by, by);
     rpctl_service_post_because(
         service, RPCTL_ROLLOUT_ON_CHECK_FAILED,
-        "pid %d listens on %s and takes connections to %s from the generation that serves: it "
-        "must listen on %s itself",
-        (int)instance->process.pid, by_text, text, text);
+        "pid %d listens on %s and took connections to %s from the generation that serves, for %.0f ms at "
+        "most: %lu open in it, %u in its queue at the end; it must listen on %s itself",
+        (int)instance->process.pid, by, text, (double)(exposure->ended_ns - instance->clear_ns) / 1e6,
+        exposure->open, exposure->queued, text);
 }
 
-/* True when it listens everywhere it should; otherwise the instance knows why not. */
-static bool is_complete(const struct rpctl_generation *old, struct rpctl_instance *instance,
-                        const struct rpctl_collected *collected)
+/* It can serve, but a later release could not take its place. */
+static void warn_of_unfit(struct rpctl_service *service, struct rpctl_generation *generation,
+                          const char *unfit)
 {
-    const struct rp_address *missing = old ? missing_address(old, collected) : NULL;
-    char text[RP_ADDRESS_TEXT_BYTES] = "";
-
-    if (collected->count > 0 && (!missing || instance->generation->policy.allow_drop)) return true;
-    if (missing) rp_address_format(missing, text);
-    if (collected->unfit[0])
-        snprintf(instance->unfit, sizeof instance->unfit, "%s", collected->unfit);
-    else
-        snprintf(instance->unfit, sizeof instance->unfit, "pid %d does not listen%s%s",
-                 (int)instance->process.pid, missing ? " on " : "", text);
-    return false;
+    snprintf(generation->unfit, sizeof generation->unfit, "%s", unfit);
+    rpctl_operation_warn(service->operation, "%s; until then upgrades are refused", unfit);
 }
 
 static void on_added(struct rpctl_service *service, struct rpctl_generation *generation, int status,
@@ -103,24 +82,86 @@ static void on_added(struct rpctl_service *service, struct rpctl_generation *gen
         rpctl_service_post(service, RPCTL_ROLLOUT_ON_INSTANCE_READY);
 }
 
-static void judge(struct rpctl_service *service, struct rpctl_instance *instance,
-                  struct rpctl_collected *collected)
+static void take(struct rpctl_service *service, struct rpctl_instance *instance,
+                 struct rpctl_collected *collected)
 {
-    const struct rpctl_generation *old = service->serving;
-    const struct rp_address *by, *shadowed = old ? shadowed_address(old, collected, &by) : NULL;
-    bool same = collected->count == instance->seen_listeners;
-
-    if (shadowed) {
-        fail_for_shadow(service, instance, shadowed, by);
-        return;
-    }
-    instance->seen_listeners = (unsigned)collected->count;
-    instance->settled_looks = same ? instance->settled_looks + 1 : 0;
-    if (!is_complete(old, instance, collected) || instance->settled_looks < SETTLED_LOOKS) return;
     instance->state = RPCTL_INSTANCE_READY;
     instance->collected = true;
+    if (collected->unfit[0] && !instance->generation->unfit[0])
+        warn_of_unfit(service, instance->generation, collected->unfit);
     rpctl_steering_add(service, instance, collected->fds, collected->count, on_added);
     collected->count = 0; /* the job's now */
+}
+
+static void note_unfit(struct rpctl_instance *instance, const struct collect_job *job,
+                       const struct rp_address *missing)
+{
+    char text[RP_ADDRESS_TEXT_BYTES] = "";
+    char user[96] = "";
+
+    if (job->collected.unfit[0]) {
+        snprintf(instance->unfit, sizeof instance->unfit, "%s", job->collected.unfit);
+        return;
+    }
+    if (missing) rp_address_format(missing, text);
+    if (missing && job->user != job->old_user)
+        snprintf(user, sizeof user, " (it runs as user %u, the listeners there belong to user %u)",
+                 (unsigned)job->user, (unsigned)job->old_user);
+    snprintf(instance->unfit, sizeof instance->unfit, "pid %d does not listen%s%s%s", (int)job->pid,
+             missing ? " on " : "", text, user);
+}
+
+/* One that says nothing: complete, and the same for some looks. Otherwise the instance knows why not. */
+static bool is_settled(struct rpctl_instance *instance, const struct collect_job *job,
+                       const struct rp_address *missing)
+{
+    size_t count = job->collected.count;
+    bool same = count == instance->seen_listeners;
+
+    instance->seen_listeners = (unsigned)count;
+    instance->settled_looks = same ? instance->settled_looks + 1 : 0;
+    if (count > 0 && (!missing || instance->generation->policy.allow_drop))
+        return instance->settled_looks >= SETTLED_LOOKS;
+    note_unfit(instance, job, missing);
+    return false;
+}
+
+/* One that has said READY=1: what it listens on is what there is. */
+static void take_its_word(struct rpctl_service *service, struct rpctl_instance *instance,
+                          struct rpctl_collected *collected)
+{
+    if (collected->count > 0) {
+        take(service, instance, collected);
+        return;
+    }
+    rpctl_service_post_because(service, RPCTL_ROLLOUT_ON_CHECK_FAILED, "%s",
+                               collected->unfit[0]
+                                   ? collected->unfit
+                                   : "the new release is ready but has no listener: it must listen, and with "
+                                     "SO_REUSEPORT, before it says so");
+}
+
+static void judge(struct rpctl_service *service, struct rpctl_instance *instance, struct collect_job *job)
+{
+    struct rpctl_collected *collected = &job->collected;
+    struct rpctl_listen_match match;
+
+    rpctl_listen_match(job->old, job->old_count, collected->addresses, collected->count, &match);
+    if (match.shadowed) {
+        fail_for_shadow(service, instance, &match, &job->exposure);
+        return;
+    }
+    instance->clear_ns = job->begun_ns;
+    if (instance->said_ready)
+        take_its_word(service, instance, collected);
+    else if (!instance->notifies && is_settled(instance, job, match.missing))
+        take(service, instance, collected);
+}
+
+static bool is_looked_at(const struct rpctl_instance *instance)
+{
+    return instance->process.pidfd >= 0 && instance->state == RPCTL_INSTANCE_STARTING &&
+           !instance->handed_over;
 }
 
 static struct rpctl_instance *find(struct rpctl_service *service, const struct collect_job *job)
@@ -128,8 +169,7 @@ static struct rpctl_instance *find(struct rpctl_service *service, const struct c
     struct rpctl_generation *generation = rpctl_service_find_generation(service, job->generation);
     struct rpctl_instance *instance = generation ? rpctl_generation_find(generation, job->pid) : NULL;
 
-    if (!instance || instance->notifies || instance->state != RPCTL_INSTANCE_STARTING) return NULL;
-    return generation == service->candidate ? instance : NULL;
+    return instance && generation == service->candidate && is_looked_at(instance) ? instance : NULL;
 }
 
 static void collect_done(struct rpctl_job *job)
@@ -141,13 +181,14 @@ static void collect_done(struct rpctl_job *job)
     if (instance && self->status < 0 && self->status != -ESRCH)
         rpctl_service_post_because(service, RPCTL_ROLLOUT_ON_CHECK_FAILED, "%s", self->error.message);
     else if (instance)
-        judge(service, instance, &self->collected);
+        judge(service, instance, self);
     rpctl_collected_close(&self->collected);
     free(self);
 }
 
 static void look_at(struct rpctl_service *service, const struct rpctl_instance *instance)
 {
+    const struct rpctl_generation *old = service->serving;
     struct collect_job *job = calloc(1, sizeof *job);
 
     if (!job) return; /* at the next look, perhaps */
@@ -156,6 +197,9 @@ static void look_at(struct rpctl_service *service, const struct rpctl_instance *
     job->generation = instance->generation->number;
     job->instance = instance->number;
     job->pid = instance->process.pid;
+    job->old_count = old ? old->address_count : 0;
+    if (old) memcpy(job->old, old->addresses, sizeof job->old);
+    job->old_user = old ? old->user : geteuid();
     rpctl_jobs_add(&service->jobs, &job->job);
 }
 
@@ -165,12 +209,8 @@ static void on_look(uv_timer_t *timer)
     struct rpctl_generation *candidate = service->candidate;
 
     if (!candidate || !rpctl_jobs_idle(&service->jobs)) return; /* no heap of looks when they are slow */
-    for (unsigned i = 0; i < candidate->instance_count; i++) {
-        const struct rpctl_instance *instance = &candidate->instances[i];
-
-        if (instance->process.pidfd >= 0 && !instance->notifies && instance->state == RPCTL_INSTANCE_STARTING)
-            look_at(service, instance);
-    }
+    for (unsigned i = 0; i < candidate->instance_count; i++)
+        if (is_looked_at(&candidate->instances[i])) look_at(service, &candidate->instances[i]);
 }
 
 void rpctl_service_collect_start(struct rpctl_service *service)

@@ -40,9 +40,12 @@ struct rpctl_instance {
     struct rpctl_process process; /* pidfd -1 when it does not run */
     int exit_status;              /* as of waitpid(2) */
     bool notifies;                /* has sent something on NOTIFY_SOCKET, so it is held to READY=1 */
+    bool handed_over;             /* … and has sent its listeners */
+    bool said_ready;              /* … READY=1, but no listeners: they are looked up, then it is ready */
     bool collected;          /* its listeners were looked up, so it could not take over those of another */
     unsigned seen_listeners; /* of one that does not notify: at the last look */
     unsigned settled_looks;  /* … at which their number had not changed */
+    uint64_t clear_ns;       /* uv_hrtime up to which it took no connection from the old generation */
     char unfit[RP_ERROR_MESSAGE_BYTES]; /* … why it was not ready; "" */
     bool killed;                        /* SIGKILL was sent by the supervisor */
     struct rpctl_backoff backoff;
@@ -70,6 +73,7 @@ struct rpctl_generation {
     struct rpctl_policy policy;
     struct rpctl_health health; /* declared in X_RP_HEALTH, or AUTO */
     int64_t since_ms;           /* wall clock */
+    uint64_t first_start_time;  /* of its first process, in clock ticks since boot; 0 = none yet */
     int log_fd;
 
     struct rpctl_instance *instances;
@@ -79,6 +83,8 @@ struct rpctl_generation {
     struct rp_address addresses[RP_ADDRESS_LIST_MAX];
     size_t address_count;
     unsigned listener_count;
+    uid_t user;                         /* whose listeners they are */
+    char unfit[RP_ERROR_MESSAGE_BYTES]; /* why another of its listeners bars an upgrade; "" = none does */
 
     struct rpctl_drain drain;
     bool sweeping;                 /* what it has left behind is being ended */

@@ -1,6 +1,7 @@
 #include "linux/log_file.h"
 #include "linux/orphans.h"
 #include "pure/child_environment.h"
+#include "pure/exit_hint.h"
 #include "shell/service.h"
 
 #include <assert.h>
@@ -87,14 +88,19 @@ static char **make_arguments(const struct rpctl_release *release)
 
 static void note_launch(struct rpctl_service *service, struct rpctl_instance *instance)
 {
+    struct rpctl_generation *generation = instance->generation;
+
+    if (generation->first_start_time == 0) generation->first_start_time = instance->process.start_time;
     instance->state = RPCTL_INSTANCE_STARTING;
-    instance->notifies = instance->killed = instance->collected = false;
+    instance->notifies = instance->handed_over = instance->said_ready = false;
+    instance->killed = instance->collected = false;
     instance->status[0] = instance->unfit[0] = '\0';
     instance->seen_listeners = instance->settled_looks = 0;
     instance->since_ms = rpctl_service_wall_ms();
     instance->launched_ms = uv_now(&service->loop);
-    rpctl_service_log(service, "gen=%u instance=%u launched=%d", instance->generation->number,
-                      instance->number, (int)instance->process.pid);
+    instance->clear_ns = uv_hrtime();
+    rpctl_service_log(service, "gen=%u instance=%u launched=%d", generation->number, instance->number,
+                      (int)instance->process.pid);
 }
 
 static int spawn(struct rpctl_service *service, struct rpctl_instance *instance, const int *fds,
@@ -132,8 +138,12 @@ static int open_log(struct rpctl_service *service, struct rpctl_generation *gene
                     struct rp_error *error)
 {
     char name[RPCTL_LOG_FILE_NAME_BYTES];
-    int log_dir = rpctl_service_dir_log_fd(service->config->dir);
+    int former = rpctl_service_dir_log_fd(service->config->dir);
+    int log_dir, status = rpctl_service_dir_remake_log(service->config->dir, error);
 
+    if (status < 0) return status;
+    log_dir = rpctl_service_dir_log_fd(service->config->dir);
+    if (log_dir != former) rpctl_service_show_watch(service);
     rpctl_log_file_name(generation->number, name);
     /* What a former supervisor of this service left under that name is older than this generation. */
     if (unlinkat(log_dir, name, 0) < 0 && errno != ENOENT)
@@ -308,17 +318,43 @@ void rpctl_service_relaunch_missing(struct rpctl_service *service, struct rpctl_
 /* A daemon: the process that was launched ends well, what it has forked stays. */
 static bool runs_in_background(const struct rpctl_service *service, const struct rpctl_instance *instance)
 {
-    struct rpctl_orphan_owner owner = {service->config->name, instance->generation->number,
-                                       &instance->process.pid, 1};
+    struct rpctl_orphan_owner owner;
     pid_t pids[RPCTL_ORPHANS_MAX];
     size_t count = 0;
 
     if (instance->exit_status != 0) return false;
+    rpctl_service_orphan_owner(service, instance->generation, &owner);
     return rpctl_orphans_find(&owner, pids, &count, NULL) == 0 && count > 0;
 }
 
+static bool log_says_in_use(const struct rpctl_generation *generation)
+{
+    struct rpctl_log_tail tail = {0};
+    bool says = false;
+
+    if (generation->log_fd < 0) return false;
+    if (rpctl_log_file_tail(generation->log_fd, 0, RPCTL_LAST_LINES, &tail, NULL) < 0) return false;
+    for (size_t i = 0; !says && i < tail.count; i++) says = rpctl_log_line_says_in_use(tail.lines[i]);
+    rpctl_log_tail_done(&tail);
+    return says;
+}
+
+static void find_hint(const struct rpctl_service *service, const struct rpctl_instance *instance, uid_t user,
+                      char hint[RPCTL_EXIT_HINT_BYTES])
+{
+    const struct rpctl_generation *old = service->serving;
+    struct rpctl_exit_facts facts = {.in_background = runs_in_background(service, instance), .user = user};
+
+    if (instance->generation->state == RPCTL_GENERATION_STARTING && old && old->address_count > 0) {
+        facts.address = &old->addresses[0];
+        facts.group_user = old->user;
+        facts.address_in_use = log_says_in_use(instance->generation);
+    }
+    rpctl_exit_hint(&facts, hint);
+}
+
 static void tell_rollout(struct rpctl_service *service, const struct rpctl_instance *instance,
-                         const char *how)
+                         const char *how, uid_t user)
 {
     static const char *const when[] = {
         [RPCTL_GENERATION_STARTING] = "before it was ready",
@@ -327,13 +363,12 @@ static void tell_rollout(struct rpctl_service *service, const struct rpctl_insta
         [RPCTL_GENERATION_STANDBY] = "after the rollback",
         [RPCTL_GENERATION_DRAINING] = "while it drained",
     };
+    char hint[RPCTL_EXIT_HINT_BYTES];
 
+    find_hint(service, instance, user, hint);
     rpctl_service_post_because(service, RPCTL_ROLLOUT_ON_NEW_EXITED, "%s (pid %d) ended with %s %s%s",
                                rpctl_release_name(&instance->generation->release), (int)instance->process.pid,
-                               how, when[instance->generation->state],
-                               runs_in_background(service, instance)
-                                   ? ", but runs on in the background: start it in the foreground"
-                                   : "");
+                               how, when[instance->generation->state], hint);
 }
 
 /* What a leaving process was serving dies with it. A server that does not handle the stop signal ends by it,
@@ -348,19 +383,20 @@ static void note_crash(struct rpctl_instance *instance, int status, const char *
         snprintf(generation->crash, sizeof generation->crash, "%s", how);
 }
 
-static void on_ended(struct rpctl_service *service, struct rpctl_instance *instance, int status)
+static void on_ended(struct rpctl_service *service, struct rpctl_instance *instance,
+                     const struct rpctl_process_end *end)
 {
     struct rpctl_generation *generation = instance->generation;
     char how[RPCTL_PROCESS_STATUS_BYTES];
     bool last;
 
-    rpctl_process_describe_status(status, how);
+    rpctl_process_describe_status(end->status, how);
     rpctl_service_log(service, "gen=%u instance=%u ended=%d how=\"%s\"", generation->number, instance->number,
                       (int)instance->process.pid, how);
     rpctl_process_close(&instance->process);
-    note_crash(instance, status, how);
+    note_crash(instance, end->status, how);
     instance->state = RPCTL_INSTANCE_EXITED;
-    instance->exit_status = status;
+    instance->exit_status = end->status;
     last = rpctl_generation_running(generation) == 0;
 
     if (service->state != RPCTL_SERVICE_RUNNING) {
@@ -372,22 +408,21 @@ static void on_ended(struct rpctl_service *service, struct rpctl_instance *insta
         if (last) rpctl_rollout_shell_on_candidate_ended(service);
         return;
     }
-    if (generation == service->candidate) tell_rollout(service, instance, how);
+    if (generation == service->candidate) tell_rollout(service, instance, how, end->user);
     if (last && rpctl_generation_is_leaving(generation)) rpctl_leaving_on_exited(generation);
 }
 
 void rpctl_service_reap(struct rpctl_service *service)
 {
-    pid_t pid;
-    int status;
+    struct rpctl_process_end end;
 
-    while (rpctl_process_reap(&pid, &status) == 0) {
+    while (rpctl_process_reap(&end) == 0) {
         struct rpctl_instance *instance;
 
         /* What it said before it ended counts, and all of it is there to be read by now. */
         rpctl_service_notify_drain(service);
-        instance = rpctl_service_find_instance(service, pid);
+        instance = rpctl_service_find_instance(service, end.pid);
         /* A stranger is an orphan that came to us as the subreaper. */
-        if (instance) on_ended(service, instance, status);
+        if (instance) on_ended(service, instance, &end);
     }
 }

@@ -27,6 +27,7 @@ static void on_added(struct rpctl_service *service, struct rpctl_generation *gen
 static void take_listeners(struct rpctl_service *service, struct rpctl_instance *instance,
                            struct rpctl_notify_message *message)
 {
+    instance->handed_over = true;
     rpctl_steering_add(service, instance, message->fds, message->fd_count, on_added);
     message->fd_count = 0; /* the job's now */
 }
@@ -37,13 +38,17 @@ static void on_ready(struct rpctl_service *service, struct rpctl_instance *insta
     struct rpctl_policy declared = generation->policy;
 
     if (instance->state != RPCTL_INSTANCE_STARTING) return;
-    instance->state = RPCTL_INSTANCE_READY;
     /* A release says how it is proven; that it need not be is for the operator alone to say. */
     if (health[0] && rpctl_policy_set(&declared, "health", health, NULL) == 0 &&
         declared.health.kind != RPCTL_HEALTH_NONE)
         generation->health = declared.health;
     rpctl_service_log(service, "gen=%u instance=%u ready=%d", generation->number, instance->number,
                       (int)instance->process.pid);
+    if (generation == service->candidate && !instance->handed_over) {
+        instance->said_ready = true; /* the next look at it goes on from here: shell/collect.c */
+        return;
+    }
+    instance->state = RPCTL_INSTANCE_READY;
     if (generation == service->candidate) rpctl_service_post(service, RPCTL_ROLLOUT_ON_INSTANCE_READY);
 }
 

@@ -3,6 +3,7 @@
 #include "shell/service.h"
 
 #include <assert.h>
+#include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -140,7 +141,9 @@ static void on_pinned(struct rpctl_service *service, struct rpctl_generation *ge
                       const struct rp_error *error)
 {
     (void)generation;
-    if (status < 0 && service->rollout.state == RPCTL_ROLLOUT_PINNING) service->operation->refused = true;
+    /* A stranger in the group, or a listener that cannot be shared, is a finding; all else is a failure. */
+    if ((status == -EEXIST || status == -ENOPROTOOPT) && service->rollout.state == RPCTL_ROLLOUT_PINNING)
+        service->operation->refused = true;
     post_status(service, status, error, RPCTL_ROLLOUT_ON_PINNED, RPCTL_ROLLOUT_ON_PIN_FAILED);
 }
 
@@ -477,11 +480,25 @@ static void begin_rollout(struct rpctl_service *service, struct rpctl_operation 
     struct rpctl_rollout *rollout = &service->rollout;
 
     rpctl_rollout_init(rollout);
+    service->probe_text[0] = '\0'; /* a former release's last answer is none of this one's */
     rollout->has_old = service->serving != NULL;
     rollout->probes = operation->policy.health.kind != RPCTL_HEALTH_NONE;
     rollout->instances = operation->policy.instances;
     rollout->health_count = operation->policy.health_count;
     rpctl_service_post(service, RPCTL_ROLLOUT_ON_BEGIN);
+}
+
+/* The old generation has a listener that the new one could not have: bind() would fail, or the steering does
+ * not reach it. */
+static int check_old_unfit(const struct rpctl_service *service, const struct rpctl_operation *operation,
+                           struct rp_error *error)
+{
+    const struct rpctl_generation *old = service->serving;
+
+    if (!old || !old->unfit[0] || operation->policy.allow_drop || rpctl_generation_running(old) == 0)
+        return 0;
+    return rp_error_set(error, -ENOPROTOOPT, "%s; where the new version does not listen: --allow-drop",
+                        old->unfit);
 }
 
 void rpctl_service_begin(struct rpctl_service *service, struct rpctl_operation *operation,
@@ -494,7 +511,7 @@ void rpctl_service_begin(struct rpctl_service *service, struct rpctl_operation *
         return;
     }
     if (!release) release = &service->serving->release;
-    if (rpctl_binary_check(release->binary, &error) < 0) {
+    if (rpctl_binary_check(release->binary, &error) < 0 || check_old_unfit(service, operation, &error) < 0) {
         rpctl_operation_fail(operation, "%s", error.message);
         rpctl_operation_finish(operation, RPCTL_EXIT_REFUSED);
         return;

@@ -105,6 +105,7 @@ void rpctl_service_forget_generation(struct rpctl_service *service, struct rpctl
 
 int rpctl_service_show_start(struct rpctl_service *service, struct rp_error *error);
 void rpctl_service_show(struct rpctl_service *service, const json_t *event);
+void rpctl_service_show_watch(struct rpctl_service *service); /* log/ was made again */
 void rpctl_service_show_stop(struct rpctl_service *service);
 
 /* --- rollout_shell.c: carries out what the rollout decides -----------------------------------------------
@@ -141,9 +142,14 @@ json_t *rpctl_service_last_lines(const struct rpctl_generation *generation); /* 
 /* Ends every process that the generation has left behind, then calls back with how many there were. No
  * process that was launched for it may be running. While the service stops, rpctl_service_on_process_gone is
  * called instead. */
+struct rpctl_orphan_owner;
 typedef void rpctl_sweep_cb(struct rpctl_service *service, struct rpctl_generation *generation, size_t found);
 void rpctl_service_sweep(struct rpctl_service *service, struct rpctl_generation *generation,
                          rpctl_sweep_cb *callback);
+/* What tells a process that the generation has left behind from all others, as of now. */
+void rpctl_service_orphan_owner(const struct rpctl_service *service,
+                                const struct rpctl_generation *generation,
+                                struct rpctl_orphan_owner *ret_owner);
 
 /* --- notify.c: what the processes say of themselves ------------------------------------------------------
  */

@@ -136,10 +136,27 @@ static void on_log_written(uv_fs_event_t *watch, const char *name, int events, i
 /* --- beginning and end
  * -------------------------------------------------------------------------------------- */
 
+static int watch(struct rpctl_show *show)
+{
+    char path[64];
+
+    snprintf(path, sizeof path, "/proc/self/fd/%d", rpctl_service_dir_log_fd(show->service->config->dir));
+    return uv_fs_event_start(&show->log_watch, on_log_written, path, 0);
+}
+
+void rpctl_service_show_watch(struct rpctl_service *service)
+{
+    int status;
+
+    if (!service->show) return;
+    uv_fs_event_stop(&service->show->log_watch);
+    status = watch(service->show);
+    if (status < 0) rpctl_service_log(service, "log-watch=failed reason=\"%s\"", uv_strerror(status));
+}
+
 int rpctl_service_show_start(struct rpctl_service *service, struct rp_error *error)
 {
     struct rpctl_show *show;
-    char path[64];
     int status;
 
     if (!service->config->foreground) return 0;
@@ -154,8 +171,7 @@ int rpctl_service_show_start(struct rpctl_service *service, struct rp_error *err
     show->log_watch.data = show->retry.data = show;
     show->open_handles = 2;
     service->show = show;
-    snprintf(path, sizeof path, "/proc/self/fd/%d", rpctl_service_dir_log_fd(service->config->dir));
-    status = uv_fs_event_start(&show->log_watch, on_log_written, path, 0);
+    status = watch(show);
     if (status < 0)
         return rp_error_set(error, status, "cannot watch the logs: %s (fs.inotify.max_user_watches?)",
                             uv_strerror(status));

@@ -1,4 +1,3 @@
-#include "linux/listener_collect.h"
 #include "shell/service.h"
 
 #include <assert.h>
@@ -23,9 +22,6 @@ struct steering_job {
     bool flag; /* verify (shift), may detach (close), allow_drop (check) */
     int fds[RP_LISTENERS_MAX];
     size_t fd_count;
-    pid_t pids[RPCTL_INSTANCES_MAX]; /* of the instances (check); -1 = does not run */
-    bool collected[RPCTL_INSTANCES_MAX];
-    unsigned instance_count;
 
     int status;
     struct rp_error error;
@@ -33,6 +29,7 @@ struct steering_job {
     struct rp_address addresses[RP_ADDRESS_LIST_MAX];
     size_t address_count;
     unsigned listener_count;
+    uid_t user;
 };
 
 static struct steering_job *self_of(struct rpctl_job *job)
@@ -86,6 +83,7 @@ static void look_at_generation(struct steering_job *self)
 
     self->address_count = rpctl_groups_addresses(groups, self->number, self->addresses, RP_ADDRESS_LIST_MAX);
     self->listener_count = (unsigned)rpctl_groups_listener_count(groups, self->number);
+    self->user = rpctl_groups_user(groups, self->number);
 }
 
 static void tell_with_look(struct rpctl_job *job)
@@ -96,6 +94,7 @@ static void tell_with_look(struct rpctl_job *job)
     memcpy(generation->addresses, self->addresses, sizeof generation->addresses);
     generation->address_count = self->address_count;
     generation->listener_count = self->listener_count;
+    generation->user = self->user;
     tell(job);
 }
 
@@ -157,7 +156,8 @@ static void pin_work(struct rpctl_job *job)
     struct steering_job *self = self_of(job);
 
     if (!self->service->groups) return;
-    self->status = rpctl_groups_learn(self->service->groups, &self->error);
+    self->status = rpctl_groups_check_shareable(self->service->groups, self->number, &self->error);
+    if (self->status == 0) self->status = rpctl_groups_learn(self->service->groups, &self->error);
     if (self->status == 0) self->status = steer_to(self->service, self->number, NULL, 0, &self->error);
 }
 
@@ -172,61 +172,18 @@ void rpctl_steering_pin(struct rpctl_service *service, struct rpctl_generation *
         refuse_for_memory(service, generation, callback);
 }
 
-/* A process that was ready by its own word but has handed over no listener: they are looked up. */
-static int collect_instance(struct steering_job *self, unsigned index)
-{
-    struct rpctl_groups *groups = self->service->groups;
-    struct rpctl_collected *collected;
-    int status;
-
-    if (self->pids[index] < 0 || rpctl_groups_listeners(groups, self->number, index + 1, NULL, 0) > 0)
-        return 0;
-    collected = malloc(sizeof *collected);
-    if (!collected) return rp_error_set(&self->error, -ENOMEM, "no memory to look at the listeners");
-    status = rpctl_listeners_collect(self->pids[index], collected, &self->error);
-    if (status == 0 && collected->count == 0 && collected->unfit[0])
-        status = rp_error_set(&self->error, -ENOPROTOOPT, "%s", collected->unfit);
-    self->collected[index] = status == 0 && collected->count > 0;
-    while (status == 0 && collected->count > 0) {
-        int fd = collected->fds[--collected->count]; /* the groups' from here on */
-
-        status = rpctl_groups_add(groups, fd, self->number, index + 1, &self->error);
-    }
-    rpctl_collected_close(collected);
-    free(collected);
-    return status;
-}
-
 static void check_work(struct rpctl_job *job)
 {
     struct steering_job *self = self_of(job);
     struct rpctl_groups *groups = self->service->groups;
 
     if (!self->service->groups) return;
-    for (unsigned i = 0; self->status == 0 && i < self->instance_count; i++)
-        self->status = collect_instance(self, i);
-    if (self->status < 0) return;
     look_at_generation(self);
-    if (self->listener_count == 0) {
-        self->status = rp_error_set(&self->error, -ENOENT,
-                                    "the new release is ready but has no listener: it must listen, and with "
-                                    "SO_REUSEPORT, before it says so");
-        return;
-    }
     self->status = rpctl_groups_learn(groups, &self->error);
     if (self->status == 0 && self->other)
         self->status = rpctl_groups_check_shape(groups, self->other, self->number, self->flag, &self->error);
     if (self->status == 0 && !self->other)
         self->status = steer_to(self->service, self->number, NULL, 0, &self->error);
-}
-
-static void check_done(struct rpctl_job *job)
-{
-    struct steering_job *self = self_of(job);
-
-    for (unsigned i = 0; i < self->instance_count; i++)
-        if (self->collected[i]) self->generation->instances[i].collected = true;
-    tell_with_look(job);
 }
 
 void rpctl_steering_check(struct rpctl_service *service, struct rpctl_generation *old,
@@ -240,13 +197,7 @@ void rpctl_steering_check(struct rpctl_service *service, struct rpctl_generation
     }
     job->other = old ? old->number : 0;
     job->flag = candidate->policy.allow_drop;
-    job->instance_count = candidate->instance_count;
-    for (unsigned i = 0; i < candidate->instance_count; i++) {
-        const struct rpctl_process *process = &candidate->instances[i].process;
-
-        job->pids[i] = process->pidfd >= 0 ? process->pid : -1;
-    }
-    start(job, check_work, check_done);
+    start(job, check_work, tell_with_look);
 }
 
 static void shift_work(struct rpctl_job *job)

@@ -19,8 +19,7 @@ struct sweep {
     rpctl_sweep_cb *callback;
     uv_timer_t timer;
     uint64_t begun_ms;
-    pid_t leaders[RPCTL_INSTANCES_MAX];
-    size_t leader_count;
+    struct rpctl_orphan_owner owner;
     int signal_number; /* for this look; 0 = only look */
     int status;
     struct rp_error error;
@@ -50,20 +49,44 @@ static void finish(struct sweep *sweep)
 static void look_work(struct rpctl_job *job)
 {
     struct sweep *sweep = (struct sweep *)job;
-    struct rpctl_orphan_owner owner = {sweep->service->config->name, sweep->number, sweep->leaders,
-                                       sweep->leader_count};
 
-    sweep->status = rpctl_orphans_signal(&owner, sweep->signal_number, &sweep->left, &sweep->error);
+    sweep->status = rpctl_orphans_signal(&sweep->owner, sweep->signal_number, &sweep->left, &sweep->error);
 }
 
-static void take_leaders(struct sweep *sweep)
+static void add_leaders(struct rpctl_orphan_owner *owner, const struct rpctl_generation *generation)
 {
-    const struct rpctl_generation *generation = sweep->generation;
-
-    sweep->leader_count = 0;
     for (unsigned i = 0; i < generation->instance_count; i++)
         if (generation->instances[i].process.pid > 0)
-            sweep->leaders[sweep->leader_count++] = generation->instances[i].process.pid;
+            owner->leaders[owner->leader_count++] = generation->instances[i].process.pid;
+}
+
+static void add_others(struct rpctl_orphan_owner *owner, const struct rpctl_generation *generation)
+{
+    for (unsigned i = 0; i < generation->instance_count; i++)
+        if (generation->instances[i].process.pidfd >= 0 && owner->other_count < RPCTL_ORPHANS_OTHERS_MAX)
+            owner->others[owner->other_count++] = generation->instances[i].process.pid;
+}
+
+static void add_addresses(struct rpctl_orphan_owner *owner, const struct rpctl_generation *generation)
+{
+    for (size_t i = 0; i < generation->address_count; i++)
+        owner->addresses[owner->address_count++] = generation->addresses[i];
+}
+
+void rpctl_service_orphan_owner(const struct rpctl_service *service,
+                                const struct rpctl_generation *generation,
+                                struct rpctl_orphan_owner *ret_owner)
+{
+    struct rpctl_orphan_owner *owner = ret_owner;
+
+    *owner = (struct rpctl_orphan_owner){.service = service->config->name,
+                                         .generation = generation->number,
+                                         .since = generation->first_start_time};
+    add_leaders(owner, generation);
+    add_addresses(owner, generation);
+    if (service->serving && service->serving != generation) add_addresses(owner, service->serving);
+    for (const struct rpctl_generation *other = service->generations; other; other = other->next)
+        if (other != generation) add_others(owner, other);
 }
 
 static void on_look(uv_timer_t *timer)
@@ -72,7 +95,8 @@ static void on_look(uv_timer_t *timer)
     bool patient = uv_now(&sweep->service->loop) - sweep->begun_ms < SWEEP_GRACE_MS;
 
     sweep->signal_number = patient ? 0 : SIGKILL;
-    take_leaders(sweep); /* a process may have been launched in the place of a dead one meanwhile */
+    /* A process may have been launched in the place of a dead one meanwhile. */
+    rpctl_service_orphan_owner(sweep->service, sweep->generation, &sweep->owner);
     rpctl_jobs_add(&sweep->service->jobs, &sweep->job);
 }
 
@@ -113,7 +137,7 @@ void rpctl_service_sweep(struct rpctl_service *service, struct rpctl_generation 
                             .signal_number = SIGTERM,
                             .first = true,
                             .begun_ms = uv_now(&service->loop)};
-    take_leaders(sweep);
+    rpctl_service_orphan_owner(service, generation, &sweep->owner);
     uv_timer_init(&service->loop, &sweep->timer);
     sweep->timer.data = sweep;
     service->sweeps++;

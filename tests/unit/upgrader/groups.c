@@ -678,3 +678,26 @@ Test(groups, leaves_no_descriptor_behind)
         cr_assert_eq(open_descriptors(), before);
     }
 }
+
+Test(groups, user_and_shareable)
+{
+    struct rpctl_groups *groups = new_groups();
+    struct site site = {.ip = "127.0.0.1"};
+    struct rp_error error;
+    int off = 0;
+
+    open_listeners(groups, &site, 1, 2);
+    open_listeners(groups, &site, 2, 1);
+    cr_assert_eq(rpctl_groups_user(groups, 1), geteuid());
+    cr_assert_eq(rpctl_groups_user(groups, 3), (uid_t)-1);
+    cr_assert_eq(rpctl_groups_check_shareable(groups, 1, &error), 0);
+    cr_assert_eq(setsockopt(site.fds[1], SOL_SOCKET, SO_REUSEPORT, &off, sizeof(off)), 0);
+    cr_assert_eq(rpctl_groups_check_shareable(groups, 1, &error), -ENOPROTOOPT);
+    cr_assert_not_null(strstr(error.message, "127.0.0.1"), "%s", error.message);
+    cr_assert_eq(rpctl_groups_check_shareable(groups, 2, &error), 0, "it is about one generation");
+    /* One that was shut down is in nobody's way. */
+    cr_assert_eq(shutdown(site.fds[1], SHUT_RD), 0);
+    cr_assert_eq(rpctl_groups_check_shareable(groups, 1, &error), 0);
+    rpctl_groups_free(groups);
+    for (size_t i = 0; i < site.count; i++) close(site.fds[i]);
+}

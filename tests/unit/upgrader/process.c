@@ -122,12 +122,18 @@ Test(process, sockets_are_listed_and_duplicated)
     expect_no_leak();
 }
 
+static void become_undumpable_nobody(void)
+{
+    if (setresuid(65534, 65534, 65534) != 0) _exit(1);
+    prctl(PR_SET_DUMPABLE, 0);
+}
+
 Test(process, duplicating_without_the_right_names_the_remedy)
 {
     struct rpctl_process process;
     int copy;
     if (geteuid() != 0) cr_skip_test("needs two users");
-    struct child child = start_child(NULL);
+    struct child child = start_child(become_undumpable_nobody);
     cr_assert_eq(rpctl_process_open(&process, child.pid, &error), 0);
     cr_assert_eq(setresuid(65534, 65534, 0), 0);
     cr_assert_eq(rpctl_process_take_fd(&process, 0, &copy, &error), -EPERM);
@@ -138,6 +144,28 @@ Test(process, duplicating_without_the_right_names_the_remedy)
     cr_assert_eq(setresuid(0, 0, 0), 0);
     prctl(PR_SET_DUMPABLE, 1); /* for the leak checker; changing the user has cleared it */
     end_child(child);
+    rpctl_process_close(&process);
+}
+
+Test(process, duplicating_from_another_user_names_both)
+{
+    struct rpctl_process process;
+    uid_t user;
+    int copy;
+    if (geteuid() != 0) cr_skip_test("needs two users");
+    struct child child = start_child(NULL);
+    cr_assert_eq(rpctl_process_open(&process, child.pid, &error), 0);
+    cr_assert_eq(setresuid(65534, 65534, 0), 0);
+    cr_assert_eq(rpctl_process_user(child.pid, &user), 0);
+    cr_assert_eq(user, 0);
+    cr_assert_eq(rpctl_process_take_fd(&process, 0, &copy, &error), -EPERM);
+    cr_assert_not_null(strstr(error.message, "user 0"), "%s", error.message);
+    cr_assert_not_null(strstr(error.message, "user 65534"), "%s", error.message);
+    cr_assert_eq(setresuid(0, 0, 0), 0);
+    prctl(PR_SET_DUMPABLE, 1);
+    end_child(child);
+    cr_assert_eq(rpctl_process_user(child.pid, &user), -ESRCH);
+    rpctl_process_close(&process);
 }
 
 /* Waits without reaping. */
@@ -149,20 +177,20 @@ static void wait_for_death(pid_t pid)
 
 Test(process, reap_takes_the_dead_only)
 {
-    pid_t pid;
-    int status;
-    cr_assert_eq(rpctl_process_reap(&pid, &status), -ECHILD);
+    struct rpctl_process_end end;
+    cr_assert_eq(rpctl_process_reap(&end), -ECHILD);
     struct child alive = start_child(NULL);
     struct child dead = start_child(NULL);
-    cr_assert_eq(rpctl_process_reap(&pid, &status), -EAGAIN);
+    cr_assert_eq(rpctl_process_reap(&end), -EAGAIN);
     kill(dead.pid, SIGTERM);
     wait_for_death(dead.pid);
-    cr_assert_eq(rpctl_process_reap(&pid, &status), 0);
-    cr_assert_eq(pid, dead.pid);
-    cr_assert_eq(WTERMSIG(status), SIGTERM);
-    cr_assert_eq(rpctl_process_reap(&pid, &status), -EAGAIN);
+    cr_assert_eq(rpctl_process_reap(&end), 0);
+    cr_assert_eq(end.pid, dead.pid);
+    cr_assert_eq(WTERMSIG(end.status), SIGTERM);
+    cr_assert_eq(end.user, geteuid());
+    cr_assert_eq(rpctl_process_reap(&end), -EAGAIN);
     end_child(alive);
-    cr_assert_eq(rpctl_process_reap(&pid, &status), -ECHILD);
+    cr_assert_eq(rpctl_process_reap(&end), -ECHILD);
 }
 
 static const char *describe(int status)

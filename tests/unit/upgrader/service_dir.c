@@ -89,6 +89,36 @@ Test(service_dir, existing_makes_nothing)
     cr_assert_eq(rpctl_service_dir_log_fd(dir), -1);
 }
 
+Test(service_dir, a_log_that_was_removed_is_made_again)
+{
+    int former;
+    cr_assert_eq(open_it(root, RPCTL_SERVICE_DIR_CREATE), 0);
+    former = rpctl_service_dir_log_fd(dir);
+    cr_assert_eq(rpctl_service_dir_remake_log(dir, &error), 0);
+    cr_assert_eq(rpctl_service_dir_log_fd(dir), former, "it is there");
+    cr_assert_eq(rmdir(in_root("web/log")), 0);
+    cr_assert_eq(rpctl_service_dir_remake_log(dir, &error), 0, "%s", error.message);
+    cr_assert_eq(mode_of(in_root("web/log")), 0700);
+    cr_assert_eq(faccessat(rpctl_service_dir_log_fd(dir), ".", W_OK, 0), 0);
+    cr_assert_eq(mkdirat(rpctl_service_dir_log_fd(dir), "x", 0700), 0, "the descriptor is of the new one");
+    cr_assert_eq(rmdir(in_root("web/log/x")), 0);
+}
+
+Test(service_dir, no_log_can_be_made)
+{
+    int former;
+    cr_assert_eq(open_it(root, RPCTL_SERVICE_DIR_CREATE), 0);
+    former = rpctl_service_dir_log_fd(dir);
+    cr_assert_eq(rmdir(in_root("web/log")), 0);
+    close(open(in_root("web/log"), O_WRONLY | O_CREAT | O_CLOEXEC, 0600));
+    cr_assert_eq(rpctl_service_dir_remake_log(dir, &error), -ENOTDIR);
+    cr_assert_not_null(strstr(error.message, "web/log"), "%s", error.message);
+    cr_assert_eq(rpctl_service_dir_log_fd(dir), former, "as before");
+    rpctl_service_dir_close(dir);
+    cr_assert_eq(open_it(root, RPCTL_SERVICE_DIR_EXISTING), 0, "who only looks can do without");
+    cr_assert_eq(rpctl_service_dir_log_fd(dir), -1);
+}
+
 Test(service_dir, relative_and_default)
 {
     char wanted[PATH_MAX];
