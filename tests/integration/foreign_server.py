@@ -1,10 +1,16 @@
 #!/usr/bin/env python3
-"""A server that knows nothing of rpctl: SO_REUSEPORT, HTTP answers, SIGTERM to stop. Used by test_foreign.py.
+"""A server that knows nothing of rpctl: SO_REUSEPORT, HTTP answers, SIGTERM to stop. Used by test_foreign.py and others.
 
-  foreign_server.py --listen ADDR:PORT [--listeners N] [--without-reuseport] [--notify]
+  foreign_server.py --listen ADDR:PORT [--listeners N] [--notify] [misbehaviour]
 
 It answers every request with its pid and closes the connection. At SIGTERM it takes no new connection, ends its
 answers, and exits. With --notify it tells a service manager that it is ready, as many servers do, and no more.
+
+Misbehaviour: --without-reuseport (all listeners), --lose-reuseport (at SIGUSR1), --alone ADDR:PORT (one more listener,
+without SO_REUSEPORT), --user UID (before it listens), --answer never|garbage|close, --daemon (the parent ends, the child
+goes on), --leave-child (a child goes on with the listeners when the parent has ended), --own-session and --bare (for
+either: in a session of its own, with an empty environment), --deaf (for either: SIGTERM is ignored). With --notify a
+daemon says before all else that it is starting.
 """
 
 import argparse
@@ -17,15 +23,26 @@ import sys
 BACKLOG = 4096
 GENERATION = os.environ.get("RP_GENERATION", "0")  # for the tests' count; it does nothing else with it
 REQUEST_END = b"\r\n\r\n"
+INHERITED = "--inherited"  # how a child with an empty environment finds its listeners
 
 
 def parse_arguments():
     parser = argparse.ArgumentParser()
     parser.add_argument("--listen", required=True)
     parser.add_argument("--listeners", type=int, default=2)
-    parser.add_argument("--without-reuseport", action="store_true")
     parser.add_argument("--notify", action="store_true")
+    parser.add_argument("--without-reuseport", action="store_true")
+    parser.add_argument("--lose-reuseport", action="store_true")
+    parser.add_argument("--alone")
+    parser.add_argument("--user", type=int)
+    parser.add_argument("--answer", choices=("never", "garbage", "close"))
+    parser.add_argument("--daemon", action="store_true")
+    parser.add_argument("--leave-child", action="store_true")
+    parser.add_argument("--own-session", action="store_true")
+    parser.add_argument("--bare", action="store_true")
+    parser.add_argument("--deaf", action="store_true")
     parser.add_argument("--workers")  # as server-v1 has it; of no use here
+    parser.add_argument(INHERITED, type=int, nargs="*", default=[])
     return parser.parse_args()
 
 
@@ -41,6 +58,17 @@ def listen(address, reuseport):
     return listener
 
 
+def open_listeners(arguments):
+    if arguments.inherited:
+        return [socket.socket(fileno=fd) for fd in arguments.inherited]
+    if arguments.user is not None:
+        os.setuid(arguments.user)
+    listeners = [listen(arguments.listen, not arguments.without_reuseport) for _ in range(arguments.listeners)]
+    if arguments.alone:
+        listeners.append(listen(arguments.alone, False))
+    return listeners
+
+
 def answer(peer):
     body = f"Client [{peer[0]}:{peer[1]}] Received msg from Server PID: [{os.getpid()}]\n"
     return (f"HTTP/1.1 200 OK\r\nContent-Length: {len(body)}\r\nX-Version: foreign\r\nX-Generation: {GENERATION}\r\n"
@@ -48,7 +76,8 @@ def answer(peer):
 
 
 class Server:
-    def __init__(self, listeners):
+    def __init__(self, listeners, manner):
+        self.manner = manner  # of answering, or None
         self.selector = selectors.DefaultSelector()
         self.listeners = listeners
         self.connections = {}  # what each has sent
@@ -73,13 +102,16 @@ class Server:
         except OSError:
             data = b""
         self.connections[connection] += data
-        if REQUEST_END in self.connections[connection]:
-            connection.sendall(answer(self.peers[connection]))
+        if REQUEST_END in self.connections[connection] and self.manner != "never":
+            connection.sendall(self.bytes_for(connection))
             data = b""
         if not data:
             self.selector.unregister(connection)
             del self.connections[connection], self.peers[connection]
             connection.close()
+
+    def bytes_for(self, connection):
+        return {None: answer(self.peers[connection]), "garbage": b"220 mail.example.com ESMTP\r\n", "close": b""}[self.manner]
 
     def stop(self):
         self.stopping = True
@@ -94,28 +126,70 @@ class Server:
                 if key.data:
                     if key.fileobj.fileno() >= 0:
                         key.data(key.fileobj)
-                elif not self.stopping:
+                elif signal.SIGTERM in os.read(stop_pipe, 64) and not self.stopping:
                     self.stop()
 
 
-def notify_ready():
+def notify(text):
     path = os.environ.get("NOTIFY_SOCKET")
     if path:
         with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sock:
-            sock.sendto(b"READY=1", path)
+            sock.sendto(text, path)
+
+
+def become_the_child(arguments, listeners):
+    """What the arguments want it to be; with --bare the program begins anew."""
+    if arguments.own_session:
+        os.setsid()
+    if arguments.bare:
+        for listener in listeners:
+            listener.set_inheritable(True)
+        fds = [str(listener.fileno()) for listener in listeners]
+        mode = ["--deaf"] if arguments.deaf else []
+        command = [sys.executable, __file__, "--listen", arguments.listen, *mode, INHERITED, *fds]
+        os.execve(sys.executable, command, {})
+
+
+def handle_signals(arguments, listeners, deaf):
+    """Returns the descriptor that becomes readable at SIGTERM."""
+    reader, writer = os.pipe()
+    os.set_blocking(writer, False)
+    signal.set_wakeup_fd(writer)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN if deaf else lambda *_: None)
+    if arguments.lose_reuseport:
+        signal.signal(signal.SIGUSR1, lambda *_: lose_reuseport(listeners))
+    return reader
+
+
+def lose_reuseport(listeners):
+    for listener in listeners:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 0)
+    print("now without SO_REUSEPORT", file=sys.stderr, flush=True)
+
+
+def daemonise():
+    """Returns in the child. As daemon(3) does it."""
+    if os.fork() > 0:
+        os._exit(0)
 
 
 def main():
     arguments = parse_arguments()
-    reader, writer = os.pipe()
-    os.set_blocking(writer, False)
-    signal.set_wakeup_fd(writer)
-    signal.signal(signal.SIGTERM, lambda *_: None)
-    server = Server([listen(arguments.listen, not arguments.without_reuseport) for _ in range(arguments.listeners)])
-    if arguments.notify:
-        notify_ready()
+    if arguments.daemon and arguments.notify:
+        notify(b"STATUS=starting")
+    listeners = open_listeners(arguments)
+    forks = arguments.daemon or arguments.leave_child
+    if arguments.daemon:
+        daemonise()
+    in_child = arguments.daemon or (arguments.leave_child and os.fork() == 0)
+    if in_child:
+        become_the_child(arguments, listeners)
+    stop_pipe = handle_signals(arguments, listeners, arguments.deaf and (in_child or not forks))
+    server = Server(listeners, arguments.answer)
+    if arguments.notify and not arguments.daemon:
+        notify(b"READY=1")
     print(f"listening on {arguments.listen}", file=sys.stderr, flush=True)
-    server.run(reader)
+    server.run(stop_pipe)
 
 
 if __name__ == "__main__":

@@ -203,6 +203,23 @@ def processes_with(setting):
     return [pid for pid in found if pid != os.getpid() and process_exists(pid)]
 
 
+def descendants(ancestor):
+    """Pids of all processes below that one; zombies are left out."""
+    parents = {}
+    for entry in os.listdir("/proc"):
+        try:
+            stat = pathlib.Path("/proc", entry, "stat").read_text() if entry.isdigit() else ""
+        except (FileNotFoundError, ProcessLookupError):
+            continue
+        if stat and stat.rpartition(")")[2].split()[0] not in "ZX":
+            parents[int(entry)] = int(stat.rpartition(")")[2].split()[1])
+    found, grown = {ancestor}, True
+    while grown:
+        more = {pid for pid, parent in parents.items() if parent in found} - found
+        found, grown = found | more, bool(more)
+    return sorted(found - {ancestor})
+
+
 def command_line(pid):
     try:
         return pathlib.Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace").strip()
@@ -340,6 +357,7 @@ class Box:
         # Into files, because the standard error of a supervisor in the background is lost.
         for variable in ("ASAN_OPTIONS", "UBSAN_OPTIONS", "LSAN_OPTIONS", "TSAN_OPTIONS"):
             self.env[variable] = f"{os.environ.get(variable, '')}:log_path={self.dir}/sanitizer:print_stacktrace=1"
+        self.identity = {}  # of whom rpctl runs as: user, group, … of subprocess
         self.children = []
         self.held = []
         self.logs = itertools.count(1)
@@ -388,7 +406,7 @@ class Box:
         """Runs rpctl to its end and returns the Outcome."""
         done = subprocess.run(self.rpctl_command(words, **options), stdin=subprocess.DEVNULL, capture_output=True,
                               text=True, errors="replace", timeout=timeout, env={**self.env, **(env or {})},
-                              cwd=cwd or self.work, check=False)
+                              cwd=cwd or self.work, check=False, **self.identity)
         return Outcome(done.returncode, done.stdout, done.stderr)
 
     def operation(self, *words, **options):
