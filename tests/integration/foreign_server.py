@@ -145,7 +145,7 @@ def become_the_child(arguments, listeners):
         for listener in listeners:
             listener.set_inheritable(True)
         fds = [str(listener.fileno()) for listener in listeners]
-        mode = ["--deaf"] if arguments.deaf else []
+        mode = (["--deaf"] if arguments.deaf else []) + (["--answer", arguments.answer] if arguments.answer else [])
         command = [sys.executable, __file__, "--listen", arguments.listen, *mode, INHERITED, *fds]
         os.execve(sys.executable, command, {})
 
