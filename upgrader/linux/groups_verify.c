@@ -78,13 +78,18 @@ int rpctl_groups_verify(struct rpctl_groups *groups, struct rp_error *error)
 }
 
 /* A listener that its process shut down has left the kernel's array, at a moment nobody saw. */
-static void remove_shut_down(struct rpctl_group *group)
+static int remove_shut_down(struct rpctl_group *group, struct rp_error *error)
 {
     for (size_t i = group->model.count; i-- > 0;) {
-        if (rpctl_tcp_listener_is_listening(group->members[i].fd)) continue;
+        bool listening = false;
+        int result = rpctl_tcp_listener_is_listening(group->members[i].fd, &listening, error);
+
+        if (result < 0) return result;
+        if (listening) continue;
         rpctl_group_remove(group, i);
         group->order_known = false;
     }
+    return 0;
 }
 
 static void reorder(struct rpctl_group *group, const uint16_t *order)
@@ -147,15 +152,16 @@ static int learn_group(struct rpctl_groups *groups, struct rpctl_group *group, s
 
 int rpctl_groups_learn(struct rpctl_groups *groups, struct rp_error *error)
 {
-    for (size_t i = 0; i < groups->count; i++) remove_shut_down(groups->items[i]);
-    rpctl_groups_drop_empty(groups);
-    for (size_t i = 0; i < groups->count; i++) {
-        int result = rpctl_group_verify(groups->items[i], error);
+    int result = 0;
 
+    for (size_t i = 0; result == 0 && i < groups->count; i++)
+        result = remove_shut_down(groups->items[i], error);
+    rpctl_groups_drop_empty(groups);
+    for (size_t i = 0; result == 0 && i < groups->count; i++) {
+        result = rpctl_group_verify(groups->items[i], error);
         if (result == 0) result = learn_group(groups, groups->items[i], error);
-        if (result < 0) return result;
     }
-    return 0;
+    return result;
 }
 
 static int check_group_shape(const struct rpctl_group *group, unsigned old_generation,

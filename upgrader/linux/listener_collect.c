@@ -17,6 +17,20 @@ static bool is_known(const struct rpctl_collected *collected, uint64_t id)
     return false;
 }
 
+/* A listener that lacks something is worth a word, other sockets are nobody's business; one of which it
+ * cannot be told may be a listener that would be missed. */
+static int pass_over(struct rpctl_collected *collected, const struct rp_error *reason, struct rp_error *error)
+{
+    switch (-reason->code) {
+    case ENOPROTOOPT:
+    case EOPNOTSUPP: snprintf(collected->unfit, sizeof collected->unfit, "%s", reason->message); return 0;
+    case ENOTSOCK:
+    case EPROTONOSUPPORT:
+    case EINVAL: return 0;
+    default: return rp_error_set(error, reason->code, "%s", reason->message);
+    }
+}
+
 /* Keeps the descriptor if it is a listener that can take part; closes it otherwise. */
 static int sort_in(struct rpctl_collected *collected, int fd, struct rp_error *error)
 {
@@ -26,10 +40,7 @@ static int sort_in(struct rpctl_collected *collected, int fd, struct rp_error *e
 
     if (status < 0) {
         close(fd);
-        /* A listener that lacks something is worth a word, other sockets are nobody's business. */
-        if (status == -ENOPROTOOPT || status == -EOPNOTSUPP)
-            snprintf(collected->unfit, sizeof collected->unfit, "%s", reason.message);
-        return 0;
+        return pass_over(collected, &reason, error);
     }
     if (collected->count == RP_LISTENERS_MAX) {
         close(fd);

@@ -38,7 +38,8 @@ static int check_protocol(int fd, struct rp_error *error)
 
     if (result == 0) result = read_option(fd, SO_TYPE, &type);
     if (result == 0) result = read_option(fd, SO_PROTOCOL, &protocol);
-    if (result < 0) return rp_error_set(error, result, "not a socket (%s)", strerror(-result));
+    if (result == -ENOTSOCK) return rp_error_set(error, result, "not a socket");
+    if (result < 0) return rp_error_set(error, result, "cannot look at a socket: %s", strerror(-result));
     if (protocol == IPPROTO_MPTCP)
         return rp_error_set(error, -EOPNOTSUPP,
                             "the listener on %s is MPTCP and cannot be steered: make the server use plain "
@@ -51,11 +52,13 @@ static int check_protocol(int fd, struct rp_error *error)
 
 static int check_listening(int fd, struct rp_error *error)
 {
+    bool listening = false;
     int reuseport = 0;
     char text[RP_ADDRESS_TEXT_BYTES];
-    int result;
+    int result = rpctl_tcp_listener_is_listening(fd, &listening, error);
 
-    if (!rpctl_tcp_listener_is_listening(fd))
+    if (result < 0) return result;
+    if (!listening)
         return rp_error_set(error, -EINVAL,
                             "the socket is not listening: call listen() before handing it over");
     result = read_option(fd, SO_REUSEPORT, &reuseport);
@@ -76,11 +79,15 @@ void rpctl_tcp_listener_hide(int fd)
     setsockopt(fd, SOL_SOCKET, SO_BINDTOIFINDEX, &no_such_interface, sizeof(no_such_interface));
 }
 
-bool rpctl_tcp_listener_is_listening(int fd)
+int rpctl_tcp_listener_is_listening(int fd, bool *ret_listening, struct rp_error *error)
 {
     int listening = 0;
+    int result = read_option(fd, SO_ACCEPTCONN, &listening);
 
-    return read_option(fd, SO_ACCEPTCONN, &listening) == 0 && listening;
+    if (result < 0)
+        return rp_error_set(error, result, "cannot tell whether a socket listens: %s", strerror(-result));
+    *ret_listening = listening != 0;
+    return 0;
 }
 
 int rpctl_tcp_listener_inspect(int fd, struct rpctl_tcp_listener *ret_listener, struct rp_error *error)
@@ -96,7 +103,10 @@ int rpctl_tcp_listener_inspect(int fd, struct rpctl_tcp_listener *ret_listener, 
     if (fstat(fd, &status) != 0)
         return rp_error_set(error, -errno, "cannot read the inode of a listener: %s", strerror(errno));
     /* Since Linux 5.1; where it is missing the socket is taken as bound to no interface. */
-    if (read_option(fd, SO_BINDTOIFINDEX, &device) == 0) listener.device = (unsigned)device;
+    result = read_option(fd, SO_BINDTOIFINDEX, &device);
+    if (result < 0 && result != -ENOPROTOOPT)
+        return rp_error_set(error, result, "cannot read SO_BINDTOIFINDEX: %s", strerror(-result));
+    listener.device = (unsigned)device;
     listener.id = status.st_ino;
     listener.user = status.st_uid;
     *ret_listener = listener;

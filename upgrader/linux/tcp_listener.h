@@ -18,7 +18,8 @@ struct rpctl_tcp_listener {
 };
 
 /* Errors, each with address (where there is one) and remedy: -ENOTSOCK, -EPROTONOSUPPORT (not TCP),
- * -EOPNOTSUPP (MPTCP), -EINVAL (not listening), -ENOPROTOOPT (without SO_REUSEPORT). */
+ * -EOPNOTSUPP (MPTCP), -EINVAL (not listening), -ENOPROTOOPT (without SO_REUSEPORT). Any other says that it
+ * could not be told. */
 int rpctl_tcp_listener_inspect(int fd, struct rpctl_tcp_listener *ret_listener, struct rp_error *error);
 
 /* Takes a listener out of sight of new connections, for good, without taking it out of its group: it is bound
@@ -35,7 +36,8 @@ int rpctl_tcp_listener_inspect(int fd, struct rpctl_tcp_listener *ret_listener, 
  * Best effort: before Linux 5.7, and for a listener that is bound to an interface, it needs CAP_NET_RAW. */
 void rpctl_tcp_listener_hide(int fd);
 
-/* False when the socket has been shut down: it has left its group, though descriptors of it are open. */
-bool rpctl_tcp_listener_is_listening(int fd);
+/* *ret_listening is false when the socket has been shut down: it has left its group, though descriptors of it
+ * are open. */
+int rpctl_tcp_listener_is_listening(int fd, bool *ret_listening, struct rp_error *error);
 
 #endif
