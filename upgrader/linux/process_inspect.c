@@ -29,12 +29,12 @@ static int append_socket(struct socket_list *list, struct rpctl_process_socket s
     return 0;
 }
 
-/* Descriptors come and go while we read: one that is gone is none. */
-static bool read_socket_inode(int dir_fd, const char *name, uint64_t *ret_inode)
+/* 1 for a socket, else 0. Descriptors come and go while we read: one that is gone is none. */
+static int read_socket_inode(int dir_fd, const char *name, uint64_t *ret_inode)
 {
     char target[64];
     ssize_t length = readlinkat(dir_fd, name, target, sizeof target - 1);
-    if (length < 0) return false;
+    if (length < 0) return errno == ENOENT ? 0 : -errno;
     target[length] = '\0';
     return sscanf(target, "socket:[%" SCNu64 "]", ret_inode) == 1;
 }
@@ -44,9 +44,11 @@ static int read_sockets(DIR *dir, struct socket_list *list)
     struct dirent *entry;
     while (errno = 0, (entry = readdir(dir))) {
         struct rpctl_process_socket socket;
-        if (entry->d_name[0] == '.' || !read_socket_inode(dirfd(dir), entry->d_name, &socket.inode)) continue;
+        if (entry->d_name[0] == '.') continue;
+        int r = read_socket_inode(dirfd(dir), entry->d_name, &socket.inode);
+        if (r == 0) continue;
         socket.fd = atoi(entry->d_name);
-        int r = append_socket(list, socket);
+        if (r > 0) r = append_socket(list, socket);
         if (r < 0) return r;
     }
     return -errno;
@@ -94,14 +96,23 @@ static int append_stat(struct stat_list *list, const struct rpctl_process_stat *
     return 0;
 }
 
+/* A process that is gone, or that /proc hides from us (hidepid), is none of ours. One that cannot be read for
+ * another reason must not be missed. */
+static bool may_be_passed_over(int code)
+{
+    return code == -ESRCH || code == -EACCES || code == -EPERM || code == -EPROTO;
+}
+
 static int read_all_stats(DIR *dir, struct stat_list *list)
 {
     struct dirent *entry;
     while (errno = 0, (entry = readdir(dir))) {
         struct rpctl_process_stat stat;
         int pid = atoi(entry->d_name);
-        if (pid <= 0 || rpctl_process_stat_read(pid, &stat) < 0) continue;
-        int r = append_stat(list, &stat);
+        if (pid <= 0) continue;
+        int r = rpctl_process_stat_read(pid, &stat);
+        if (may_be_passed_over(r)) continue;
+        if (r == 0) r = append_stat(list, &stat);
         if (r < 0) return r;
     }
     return -errno;
