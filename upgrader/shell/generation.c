@@ -89,7 +89,7 @@ void rpctl_generation_free(struct rpctl_generation *generation)
         assert(generation->instances[i].process.pidfd < 0);
         assert(!generation->instances[i].relaunch);
     }
-    assert(!generation->leaving);
+    assert(!generation->leaving && !generation->sweep);
     if (generation->log_fd >= 0) close(generation->log_fd);
     rpctl_release_free(&generation->release);
     free(generation->instances);

@@ -87,7 +87,8 @@ struct rpctl_generation {
     char unfit[RP_ERROR_MESSAGE_BYTES]; /* why another of its listeners bars an upgrade; "" = none does */
 
     struct rpctl_drain drain;
-    bool sweeping;                 /* what it has left behind is being ended */
+    struct rpctl_sweep *sweep;     /* for what it leaves behind */
+    bool sweeping;                 /* … which is being ended */
     struct rpctl_leaving *leaving; /* the shell of the drain machine */
     unsigned quiesce_left;         /* queued or half-open at the bound of the quiesce */
     unsigned long finished, cut;   /* connections at the drain, as reported or counted */

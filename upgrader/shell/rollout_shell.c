@@ -448,7 +448,9 @@ static int make_candidate(struct rpctl_service *service, struct rpctl_operation 
 
     if (status < 0) return status;
     status = rpctl_leaving_new(service, candidate);
+    if (status == 0) status = rpctl_sweep_new(service, candidate);
     if (status < 0) {
+        if (candidate->leaving) rpctl_leaving_let_go(candidate->leaving);
         rpctl_generation_free(candidate);
         return status;
     }

@@ -91,5 +91,6 @@ void rpctl_service_forget_generation(struct rpctl_service *service, struct rpctl
     *link = generation->next;
     rpctl_service_cancel_relaunch(generation);
     rpctl_leaving_let_go(generation->leaving);
+    rpctl_sweep_let_go(generation);
     rpctl_generation_free(generation);
 }

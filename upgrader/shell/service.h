@@ -139,6 +139,10 @@ json_t *rpctl_service_last_lines(const struct rpctl_generation *generation); /* 
 /* --- sweep.c: what outlives its process ------------------------------------------------------------------
  */
 
+/* What a sweep needs; made with the generation, let go of before it is freed. -ENOMEM. */
+int rpctl_sweep_new(struct rpctl_service *service, struct rpctl_generation *generation);
+void rpctl_sweep_let_go(struct rpctl_generation *generation);
+
 /* Ends every process that the generation has left behind, then calls back with how many there were. No
  * process that was launched for it may be running. While the service stops, rpctl_service_on_process_gone is
  * called instead. */

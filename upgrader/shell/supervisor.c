@@ -41,6 +41,7 @@ static void begin_closing(struct rpctl_service *service)
     for (generation = service->generations; generation; generation = generation->next) {
         rpctl_service_cancel_relaunch(generation);
         rpctl_leaving_let_go(generation->leaving);
+        rpctl_sweep_let_go(generation);
     }
     rpctl_service_show_stop(service);
     close_own_handles(service);

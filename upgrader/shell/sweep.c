@@ -1,17 +1,23 @@
 #include "linux/orphans.h"
 #include "shell/service.h"
 
+#include <assert.h>
+#include <errno.h>
 #include <signal.h>
 #include <stdlib.h>
 
 /* Theory. When the last process that was launched for a generation has ended, others may be left: a daemon
  * that went into the background, workers that outlived their master. They may listen still, so the generation
- * is not gone before they are. They get SIGTERM, then SIGKILL; each look is a job, for /proc is slow. */
+ * is not gone before they are. They get SIGTERM, then SIGKILL; each look is a job, for /proc is slow.
+ *
+ * A sweep must not be left out for want of memory: those that listen would stand in the way of every upgrade
+ * to come. So it is made with the generation; and a look that fails is repeated, for so long. */
 
 #define SWEEP_LOOK_MS  20
 #define SWEEP_GRACE_MS 1000 /* between SIGTERM and SIGKILL */
+#define SWEEP_TRIES_MS 3000 /* for looks that fail */
 
-struct sweep {
+struct rpctl_sweep {
     struct rpctl_job job;
     struct rpctl_service *service;
     struct rpctl_generation *generation;
@@ -33,11 +39,10 @@ static void free_sweep(uv_handle_t *handle)
     free(handle->data);
 }
 
-static void finish(struct sweep *sweep)
+static void finish(struct rpctl_sweep *sweep)
 {
     struct rpctl_service *service = sweep->service;
 
-    uv_close((uv_handle_t *)&sweep->timer, free_sweep);
     service->sweeps--;
     sweep->generation->sweeping = false;
     if (service->state == RPCTL_SERVICE_RUNNING)
@@ -48,7 +53,7 @@ static void finish(struct sweep *sweep)
 
 static void look_work(struct rpctl_job *job)
 {
-    struct sweep *sweep = (struct sweep *)job;
+    struct rpctl_sweep *sweep = (struct rpctl_sweep *)job;
 
     sweep->status = rpctl_orphans_signal(&sweep->owner, sweep->signal_number, &sweep->left, &sweep->error);
 }
@@ -89,57 +94,90 @@ void rpctl_service_orphan_owner(const struct rpctl_service *service,
         if (other != generation) add_others(owner, other);
 }
 
+static uint64_t age_ms(const struct rpctl_sweep *sweep)
+{
+    return uv_now(&sweep->service->loop) - sweep->begun_ms;
+}
+
 static void on_look(uv_timer_t *timer)
 {
-    struct sweep *sweep = timer->data;
-    bool patient = uv_now(&sweep->service->loop) - sweep->begun_ms < SWEEP_GRACE_MS;
+    struct rpctl_sweep *sweep = timer->data;
+    bool patient = age_ms(sweep) < SWEEP_GRACE_MS;
 
-    sweep->signal_number = patient ? 0 : SIGKILL;
+    sweep->signal_number = sweep->first ? SIGTERM : patient ? 0 : SIGKILL;
     /* A process may have been launched in the place of a dead one meanwhile. */
     rpctl_service_orphan_owner(sweep->service, sweep->generation, &sweep->owner);
     rpctl_jobs_add(&sweep->service->jobs, &sweep->job);
 }
 
+static void look_again(struct rpctl_sweep *sweep)
+{
+    uv_timer_start(&sweep->timer, on_look, SWEEP_LOOK_MS, 0);
+}
+
+static void look_failed(struct rpctl_sweep *sweep)
+{
+    if (age_ms(sweep) < SWEEP_TRIES_MS) {
+        look_again(sweep);
+        return;
+    }
+    rpctl_service_log(sweep->service, "gen=%u sweep=given-up reason=\"%s\"", sweep->number,
+                      sweep->error.message);
+    finish(sweep);
+}
+
 static void look_done(struct rpctl_job *job)
 {
-    struct sweep *sweep = (struct sweep *)job;
+    struct rpctl_sweep *sweep = (struct rpctl_sweep *)job;
 
+    if (sweep->status < 0) {
+        look_failed(sweep);
+        return;
+    }
     if (sweep->first) sweep->found = sweep->left;
     if (sweep->first && sweep->left > 0)
         rpctl_service_log(sweep->service, "gen=%u left-behind=%zu", sweep->number, sweep->left);
     sweep->first = false;
-    if (sweep->status < 0)
-        rpctl_service_log(sweep->service, "gen=%u sweep=given-up reason=\"%s\"", sweep->number,
-                          sweep->error.message);
-    if (sweep->status < 0 || sweep->left == 0)
+    if (sweep->left == 0)
         finish(sweep);
     else
-        uv_timer_start(&sweep->timer, on_look, SWEEP_LOOK_MS, 0);
+        look_again(sweep);
+}
+
+int rpctl_sweep_new(struct rpctl_service *service, struct rpctl_generation *generation)
+{
+    struct rpctl_sweep *sweep = calloc(1, sizeof *sweep);
+
+    if (!sweep) return -ENOMEM;
+    sweep->job = (struct rpctl_job){.work = look_work, .done = look_done};
+    sweep->service = service;
+    sweep->generation = generation;
+    sweep->number = generation->number;
+    uv_timer_init(&service->loop, &sweep->timer);
+    sweep->timer.data = sweep;
+    generation->sweep = sweep;
+    return 0;
+}
+
+void rpctl_sweep_let_go(struct rpctl_generation *generation)
+{
+    assert(!generation->sweeping);
+    uv_close((uv_handle_t *)&generation->sweep->timer, free_sweep);
+    generation->sweep = NULL;
 }
 
 void rpctl_service_sweep(struct rpctl_service *service, struct rpctl_generation *generation,
                          rpctl_sweep_cb *callback)
 {
-    struct sweep *sweep;
+    struct rpctl_sweep *sweep = generation->sweep;
 
     if (generation->sweeping) return; /* the one that runs calls back */
-    sweep = calloc(1, sizeof *sweep);
-    if (!sweep) {
-        rpctl_service_log(service, "gen=%u sweep=left-out reason=\"no memory\"", generation->number);
-        if (service->state == RPCTL_SERVICE_RUNNING) callback(service, generation, 0);
-        return;
-    }
-    *sweep = (struct sweep){.job = {.work = look_work, .done = look_done},
-                            .service = service,
-                            .generation = generation,
-                            .number = generation->number,
-                            .callback = callback,
-                            .signal_number = SIGTERM,
-                            .first = true,
-                            .begun_ms = uv_now(&service->loop)};
+    sweep->callback = callback;
+    sweep->signal_number = SIGTERM;
+    sweep->first = true;
+    sweep->found = 0;
+    sweep->begun_ms = uv_now(&service->loop);
     rpctl_service_orphan_owner(service, generation, &sweep->owner);
-    uv_timer_init(&service->loop, &sweep->timer);
-    sweep->timer.data = sweep;
     service->sweeps++;
     generation->sweeping = true;
     rpctl_jobs_add(&service->jobs, &sweep->job);
