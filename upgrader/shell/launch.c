@@ -288,7 +288,8 @@ static void relaunch_after(struct rpctl_service *service, struct rpctl_instance 
         free(relaunch);
         free(instance->relaunch);
         instance->relaunch = NULL;
-        rpctl_service_log(service, "gen=%u instance=%u relaunch=impossible reason=\"no memory\"",
+        /* See rpctl_service_relaunch_missing. */
+        rpctl_service_log(service, "gen=%u instance=%u relaunch=postponed reason=\"no memory\"",
                           instance->generation->number, instance->number);
         return;
     }
@@ -305,6 +306,7 @@ void rpctl_service_cancel_relaunch(struct rpctl_generation *generation)
 
 void rpctl_service_relaunch_missing(struct rpctl_service *service, struct rpctl_generation *generation)
 {
+    if (!should_run(service, generation)) return;
     for (unsigned i = 0; i < generation->instance_count; i++) {
         struct rpctl_instance *instance = &generation->instances[i];
 

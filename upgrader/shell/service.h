@@ -23,8 +23,8 @@
 #define RPCTL_LISTEN_POLL_MS    10   /* between two looks at what a server that tells nothing listens on */
 #define RPCTL_LOG_KEEP_BYTES    (16u << 20) /* of each generation's log */
 #define RPCTL_LOG_KEEP_FILES    10
-#define RPCTL_LOG_TRIM_MS       5000
-#define RPCTL_LAST_LINES        10 /* of the new release's log, shown with a failure */
+#define RPCTL_UPKEEP_MS         5000 /* between two looks at what grows, and at what is missing */
+#define RPCTL_LAST_LINES        10   /* of the new release's log, shown with a failure */
 #define RPCTL_POSTED_EVENTS_MAX 32
 
 struct rpctl_probe_round;
@@ -79,7 +79,8 @@ struct rpctl_service {
     unsigned sweeps; /* under way */
     bool swept;      /* while stopping: the last sweep of every generation has begun */
 
-    uv_timer_t deadline_timer, probe_timer, bake_timer, stop_timer, progress_timer, listen_timer, trim_timer;
+    uv_timer_t deadline_timer, probe_timer, bake_timer, stop_timer, progress_timer, listen_timer,
+        upkeep_timer;
     uv_poll_t notify_poll;
     int notify_fd;
     uv_signal_t term_signal, int_signal, child_signal;
@@ -132,7 +133,8 @@ int rpctl_service_launch(struct rpctl_service *service, struct rpctl_generation 
 void rpctl_service_signal(struct rpctl_generation *generation, int signal_number);
 void rpctl_service_reap(struct rpctl_service *service);
 void rpctl_service_cancel_relaunch(struct rpctl_generation *generation);
-/* After a cancel, for a generation that serves after all: what does not run is launched again. */
+/* What does not run of the generation that serves, and is not due, is launched again: after a cancel, and now
+ * and then, for one for whose timer there was no memory. */
 void rpctl_service_relaunch_missing(struct rpctl_service *service, struct rpctl_generation *generation);
 json_t *rpctl_service_last_lines(const struct rpctl_generation *generation); /* NULL when there are none */
 

@@ -24,7 +24,7 @@ static void close_own_handles(struct rpctl_service *service)
         (uv_handle_t *)&service->deadline_timer, (uv_handle_t *)&service->probe_timer,
         (uv_handle_t *)&service->bake_timer,     (uv_handle_t *)&service->stop_timer,
         (uv_handle_t *)&service->progress_timer, (uv_handle_t *)&service->listen_timer,
-        (uv_handle_t *)&service->trim_timer,     (uv_handle_t *)&service->term_signal,
+        (uv_handle_t *)&service->upkeep_timer,   (uv_handle_t *)&service->term_signal,
         (uv_handle_t *)&service->int_signal,     (uv_handle_t *)&service->child_signal,
     };
 
@@ -215,13 +215,14 @@ static void on_progress(uv_timer_t *timer)
         rpctl_operation_progress(operation);
 }
 
-static void on_trim(uv_timer_t *timer)
+static void on_upkeep(uv_timer_t *timer)
 {
     struct rpctl_service *service = timer->data;
     const struct rpctl_generation *generation;
 
     for (generation = service->generations; generation; generation = generation->next)
         if (generation->log_fd >= 0) rpctl_log_file_trim(generation->log_fd, RPCTL_LOG_KEEP_BYTES);
+    if (service->serving) rpctl_service_relaunch_missing(service, service->serving);
 }
 
 void rpctl_service_watch_operations(struct rpctl_service *service)
@@ -252,10 +253,10 @@ static void init_handles(struct rpctl_service *service)
 {
     uv_timer_t *const timers[] = {&service->deadline_timer, &service->probe_timer,    &service->bake_timer,
                                   &service->stop_timer,     &service->progress_timer, &service->listen_timer,
-                                  &service->trim_timer};
+                                  &service->upkeep_timer};
 
     for (size_t i = 0; i < sizeof timers / sizeof *timers; i++) init_timer(service, timers[i]);
-    uv_timer_start(&service->trim_timer, on_trim, RPCTL_LOG_TRIM_MS, RPCTL_LOG_TRIM_MS);
+    uv_timer_start(&service->upkeep_timer, on_upkeep, RPCTL_UPKEEP_MS, RPCTL_UPKEEP_MS);
     init_signal(service, &service->term_signal, on_stop_signal, SIGTERM);
     init_signal(service, &service->int_signal, on_stop_signal, SIGINT);
     init_signal(service, &service->child_signal, on_child_signal, SIGCHLD);
