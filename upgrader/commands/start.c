@@ -8,7 +8,8 @@
  *     prints the result, ends                 serves
  *
  * When the start fails the supervisor ends by itself; the parent waits for that, so that a second start finds
- * the service's lock free. */
+ * the service's lock free. One that cannot tell its parent what comes of the start is told to end: a start
+ * that is reported as failed leaves nothing. */
 #include "commands/commands.h"
 #include "commands/exchange.h"
 #include "commands/service_setup.h"
@@ -20,6 +21,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/wait.h>
@@ -85,10 +87,11 @@ static int report_not_ready(const struct rpctl_command_line *line, const struct 
     return rpctl_report_failure(line, failure_code(child), message);
 }
 
-static void wait_for_end(const struct child *child)
+static void wait_for_end(const struct child *child, bool must_be_told)
 {
     struct rpctl_process process;
     if (rpctl_process_open(&process, child->pid, NULL) < 0) return;
+    if (must_be_told) rpctl_process_signal(&process, SIGTERM);
     struct pollfd polled = {.fd = process.pidfd, .events = POLLIN};
     poll(&polled, 1, END_TIMEOUT_MS);
     rpctl_process_close(&process);
@@ -100,7 +103,7 @@ static int follow_start(const struct rpctl_command_line *line, const struct chil
     read_ready_line(child->ready_fd, ready, sizeof ready);
     if (strcmp(ready, READY) != 0) return report_not_ready(line, child, ready, path);
     int code = rpctl_exchange(line, &(struct rpctl_request){.command = RPCTL_REQUEST_FOLLOW});
-    if (code != RPCTL_EXIT_DONE && code < RPCTL_EXIT_SIGNAL) wait_for_end(child);
+    if (code != RPCTL_EXIT_DONE && code < RPCTL_EXIT_SIGNAL) wait_for_end(child, code == RPCTL_EXIT_BUG);
     return code;
 }
 

@@ -293,13 +293,16 @@ static void on_parent_gone(uv_timer_t *timer)
     rpctl_service_begin_first(timer->data, NULL);
 }
 
-static void write_ready_line(const struct rpctl_service *service, const char *line)
+/* False when whoever waits for it will not get it. One that is gone does not wait. */
+static bool write_ready_line(const struct rpctl_service *service, const char *line)
 {
     int fd = service->config->ready_fd;
+    bool told;
 
-    if (fd < 0) return;
-    dprintf(fd, "%s\n", line);
+    if (fd < 0) return true;
+    told = dprintf(fd, "%s\n", line) > 0 || errno == EPIPE;
     close(fd);
+    return told;
 }
 
 /* What can fail. The rest of the service is zeroes until then. */
@@ -330,8 +333,10 @@ static int open_sockets(struct rpctl_service *service, struct rp_error *error)
 
 static void run(struct rpctl_service *service)
 {
-    write_ready_line(service, "ok");
-    if (service->config->ready_fd < 0) {
+    if (!write_ready_line(service, "ok")) {
+        service->exit_code = RPCTL_EXIT_BUG;
+        rpctl_service_stop(service, NULL);
+    } else if (service->config->ready_fd < 0) {
         rpctl_service_begin_first(service, NULL);
     } else {
         /* Whoever started us follows the start, and must not miss its end. */
