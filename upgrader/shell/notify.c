@@ -81,6 +81,17 @@ static void handle(struct rpctl_service *service, struct received *received)
     rpctl_notify_message_close_fds(&received->message);
 }
 
+/* The listeners of a release that nobody has are a reason not to go on; of those that serve we have
+ * duplicates already. */
+static void on_lost(struct rpctl_service *service, pid_t pid, const struct rp_error *error)
+{
+    const struct rpctl_instance *instance = rpctl_service_find_instance(service, pid);
+
+    rpctl_service_log(service, "notification=lost reason=\"%s\"", error->message);
+    if (error->code == -EMFILE && instance && instance->generation == service->candidate)
+        rpctl_service_post_because(service, RPCTL_ROLLOUT_ON_CHECK_FAILED, "%s", error->message);
+}
+
 static void on_readable(uv_poll_t *poll, int status, int events)
 {
     struct rpctl_service *service = poll->data;
@@ -93,7 +104,7 @@ static void on_readable(uv_poll_t *poll, int status, int events)
         int result = rpctl_notify_receive(service->notify_fd, &received.message, &error);
 
         if (result == -EMSGSIZE || result == -EMFILE || result == -EPROTO) {
-            rpctl_service_log(service, "notification=lost reason=\"%s\"", error.message);
+            on_lost(service, received.message.pid, &error);
             continue;
         }
         if (result < 0) return;
