@@ -172,14 +172,38 @@ static struct rpctl_instance *find(struct rpctl_service *service, const struct c
     return instance && generation == service->candidate && is_looked_at(instance) ? instance : NULL;
 }
 
+/* What may have passed by the next look; the deadline bounds that. */
+static bool is_passing(int status)
+{
+    switch (-status) {
+    case EAGAIN:
+    case EIO:
+    case EMFILE:
+    case ENFILE:
+    case ENOBUFS:
+    case ENOMEM: return true;
+    default: return false;
+    }
+}
+
+static void look_failed(struct rpctl_service *service, struct rpctl_instance *instance, int status,
+                        const struct rp_error *error)
+{
+    if (status == -ESRCH) return;
+    if (is_passing(status))
+        snprintf(instance->unfit, sizeof instance->unfit, "%s", error->message);
+    else
+        rpctl_service_post_because(service, RPCTL_ROLLOUT_ON_CHECK_FAILED, "%s", error->message);
+}
+
 static void collect_done(struct rpctl_job *job)
 {
     struct collect_job *self = (struct collect_job *)job;
     struct rpctl_service *service = self->service;
     struct rpctl_instance *instance = find(service, self);
 
-    if (instance && self->status < 0 && self->status != -ESRCH)
-        rpctl_service_post_because(service, RPCTL_ROLLOUT_ON_CHECK_FAILED, "%s", self->error.message);
+    if (instance && self->status < 0)
+        look_failed(service, instance, self->status, &self->error);
     else if (instance)
         judge(service, instance, self);
     rpctl_collected_close(&self->collected);
