@@ -1,5 +1,6 @@
 #include "pure/request.h"
 #include "pure/environment.h"
+#include "pure/json_memory.h"
 #include "pure/policy_settings.h"
 #include "pure/quote.h"
 #include "pure/utf8.h"
@@ -215,10 +216,11 @@ int rpctl_request_decode(struct rpctl_request *ret_request, const char *line, si
 {
     if (length > RPCTL_REQUEST_BYTES_MAX)
         return rp_error_set(error, -EINVAL, "the request is longer than %d bytes", RPCTL_REQUEST_BYTES_MAX);
-    json_error_t where;
-    json_t *object = json_loadb(line, length, JSON_REJECT_DUPLICATES, &where);
+    rpctl_json_memory_watch();
+    json_t *object = json_loadb(line, length, JSON_REJECT_DUPLICATES, NULL);
     if (!json_is_object(object)) {
         json_decref(object);
+        if (rpctl_json_memory_was_short()) return out_of_memory(error);
         return rp_error_set(error, -EINVAL, "the request is not one JSON object");
     }
     struct rpctl_request request = {.document = object};

@@ -16,13 +16,13 @@
 #include "linux/process.h"
 #include "pure/exit_code.h"
 #include "pure/line_buffer.h"
-#include "pure/printable.h"
 #include "pure/request.h"
+#include "pure/result_line.h"
 #include <assert.h>
 #include <errno.h>
-#include <jansson.h>
 #include <poll.h>
 #include <stdbool.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -31,7 +31,6 @@
 #include <unistd.h>
 
 #define READ_BYTES   8192
-#define REASON_BYTES 1024
 #define REJECTED_MAX 100 /* beyond the clients: those that are told that there are too many */
 
 enum client_state { RECEIVING, SERVING, FINISHING, CLOSING };
@@ -154,10 +153,17 @@ static void on_written(uv_write_t *request, int status)
         close_when_out(client);
 }
 
-static void queue_output(struct rpctl_control_client *client, struct output *output, size_t from,
-                         size_t length)
+/* What the socket did not take: all of the line, with its newline, but for the first bytes. */
+static void queue_output(struct rpctl_control_client *client, const char *line, size_t from, size_t length)
 {
-    uv_buf_t buffer = uv_buf_init(output->bytes + from, (unsigned)(length - from));
+    struct output *output = malloc(sizeof *output + length - from);
+    if (!output) {
+        close_client(client);
+        return;
+    }
+    memcpy(output->bytes, line + from, length - 1 - from);
+    output->bytes[length - 1 - from] = '\n';
+    uv_buf_t buffer = uv_buf_init(output->bytes, (unsigned)(length - from));
     output->request.data = output;
     if (queued_bytes(client) + buffer.len > RPCTL_CONTROL_QUEUE_MAX ||
         uv_write(&output->request, (uv_stream_t *)&client->pipe, &buffer, 1, on_written) < 0) {
@@ -166,24 +172,23 @@ static void queue_output(struct rpctl_control_client *client, struct output *out
     }
 }
 
+/* Needs no memory, so that a client hears the end also when there is none. */
+static size_t write_at_once(struct rpctl_control_client *client, const char *line, size_t length)
+{
+    char newline = '\n';
+    uv_buf_t buffers[] = {uv_buf_init((char *)(uintptr_t)line, (unsigned)(length - 1)),
+                          uv_buf_init(&newline, 1)};
+    if (queued_bytes(client) > 0) return 0;
+    int written = uv_try_write((uv_stream_t *)&client->pipe, buffers, 2);
+    return written > 0 ? (size_t)written : 0;
+}
+
 void rpctl_control_client_send(struct rpctl_control_client *client, const char *line)
 {
     if (client->state == FINISHING || client->state == CLOSING) return;
     size_t length = strlen(line) + 1;
-    struct output *output = malloc(sizeof *output + length);
-    if (!output) {
-        close_client(client);
-        return;
-    }
-    memcpy(output->bytes, line, length - 1);
-    output->bytes[length - 1] = '\n';
-    uv_buf_t buffer = uv_buf_init(output->bytes, (unsigned)length);
-    int written =
-        queued_bytes(client) > 0 ? UV_EAGAIN : uv_try_write((uv_stream_t *)&client->pipe, &buffer, 1);
-    if (written == (int)length)
-        free(output);
-    else
-        queue_output(client, output, written > 0 ? (size_t)written : 0, length);
+    size_t written = write_at_once(client, line, length);
+    if (written < length) queue_output(client, line, written, length);
 }
 
 static void on_deadline(uv_timer_t *timer)
@@ -209,15 +214,11 @@ void rpctl_control_client_finish(struct rpctl_control_client *client)
 
 void rpctl_control_client_reject(struct rpctl_control_client *client, int exit_code, const char *reason)
 {
-    char clean[REASON_BYTES];
-    rpctl_printable_copy(clean, sizeof clean, reason, strlen(reason));
-    json_t *event =
-        json_pack("{s:s, s:s, s:i, s:s, s:s}", "event", "result", "service", client->server->service, "exit",
-                  exit_code, "outcome", rpctl_exit_outcome(exit_code), "reason", clean);
-    char *line = event ? json_dumps(event, JSON_COMPACT) : NULL;
-    if (line) rpctl_control_client_send(client, line);
-    free(line);
-    json_decref(event);
+    char line[RPCTL_RESULT_LINE_BYTES];
+    struct rpctl_result_line result = {
+        .service = client->server->service, .exit = exit_code, .reason = reason};
+    rpctl_result_line_format(line, &result);
+    rpctl_control_client_send(client, line);
     rpctl_control_client_finish(client);
 }
 
@@ -334,6 +335,8 @@ static void greet(struct rpctl_control_client *client)
     uid_t own = geteuid();
     if (count > RPCTL_CONTROL_CLIENTS_MAX + REJECTED_MAX)
         close_client(client);
+    else if (identify(client) < 0)
+        reject_at_once(client, RPCTL_EXIT_BUG, "the supervisor cannot learn who asks; try again");
     else if (client->uid != own && client->uid != 0) {
         snprintf(reason, sizeof reason, "this service belongs to user %u, not to user %u", (unsigned)own,
                  (unsigned)client->uid);
@@ -359,7 +362,6 @@ static void add_client(struct rpctl_control_server *server, struct rpctl_control
     LIST_INSERT_HEAD(&server->clients, client, link);
     server->client_count++;
     r = uv_accept((uv_stream_t *)&server->listener, (uv_stream_t *)&client->pipe);
-    if (r == 0) r = identify(client);
     if (r == 0) r = uv_read_start((uv_stream_t *)&client->pipe, on_alloc, on_read);
     if (r < 0)
         close_client(client);
@@ -378,6 +380,19 @@ static void on_refusal_closed(uv_handle_t *handle)
     free_when_closed(server);
 }
 
+static void tell_refused(struct rpctl_control_server *server)
+{
+    char line[RPCTL_RESULT_LINE_BYTES];
+    struct rpctl_result_line result = {.service = server->service,
+                                       .exit = RPCTL_EXIT_BUG,
+                                       .reason = "the supervisor has no memory for another client"};
+    rpctl_result_line_format(line, &result);
+    size_t length = strlen(line);
+    line[length] = '\n';
+    uv_buf_t buffer = uv_buf_init(line, (unsigned)length + 1);
+    uv_try_write((uv_stream_t *)&server->refusal, &buffer, 1);
+}
+
 /* libuv stops listening for ever when a connection is not accepted. */
 static void refuse_client(struct rpctl_control_server *server)
 {
@@ -388,7 +403,8 @@ static void refuse_client(struct rpctl_control_server *server)
     server->refusing = true;
     server->refusal.data = server;
     server->open_handles++;
-    uv_accept((uv_stream_t *)&server->listener, (uv_stream_t *)&server->refusal);
+    if (uv_accept((uv_stream_t *)&server->listener, (uv_stream_t *)&server->refusal) == 0)
+        tell_refused(server);
     uv_close((uv_handle_t *)&server->refusal, on_refusal_closed);
 }
 

@@ -1,6 +1,7 @@
 #include "shell/operation.h"
 
 #include "pure/exit_code.h"
+#include "pure/json_memory.h"
 #include "pure/timestamp.h"
 #include "shell/service.h"
 
@@ -60,22 +61,30 @@ void rpctl_operation_forget(struct rpctl_operation *operation, const struct rpct
     }
 }
 
-/* To all followers and, in the foreground, to the terminal. Steals the event; NULL (no memory) is dropped:
- * the operation matters more than its report. */
-static void emit(struct rpctl_operation *operation, json_t *event)
+static void send_line(struct rpctl_operation *operation, const char *line)
 {
+    for (size_t i = 0; i < operation->follower_count; i++)
+        rpctl_control_client_send(operation->followers[i], line);
+}
+
+/* To all followers and, in the foreground, to the terminal. Steals the event. One that lacks something, or is
+ * NULL, for want of memory is dropped, and false returned: the operation matters more than its report. */
+static bool emit(struct rpctl_operation *operation, json_t *event)
+{
+    bool whole;
     char *line;
 
-    if (!event) return;
     json_object_set_new(event, "service", json_string(operation->service->config->name));
-    line = json_dumps(event, JSON_COMPACT | JSON_REAL_PRECISION(9));
-    if (line) {
-        for (size_t i = 0; i < operation->follower_count; i++)
-            rpctl_control_client_send(operation->followers[i], line);
-        free(line);
+    line = event ? json_dumps(event, JSON_COMPACT | JSON_REAL_PRECISION(9)) : NULL;
+    whole = line && !rpctl_json_memory_was_short();
+    if (whole) {
+        send_line(operation, line);
+        rpctl_service_show(operation->service, event);
     }
-    rpctl_service_show(operation->service, event);
+    free(line);
     json_decref(event);
+    rpctl_json_memory_watch(); /* for the next one */
+    return whole;
 }
 
 void rpctl_operation_announce(struct rpctl_operation *operation)
@@ -188,19 +197,43 @@ static void judge_witness(struct rpctl_operation *operation, const struct rpctl_
              figures->requests, figures->first_failure);
 }
 
-static void send_result(struct rpctl_operation *operation, json_t *witness)
+static json_t *witness_event(const struct rpctl_witness_figures *figures)
+{
+    return json_pack("{sI,sI,sf}", "requests", (json_int_t)figures->requests, "failed",
+                     (json_int_t)figures->failed, "slowest_ms", (double)figures->slowest_ns / 1e6);
+}
+
+/* The outcome must be heard, also when there is no memory for all of the result. */
+static void send_plain_result(struct rpctl_operation *operation)
+{
+    char line[RPCTL_RESULT_LINE_BYTES];
+    struct rpctl_result_line result = {.service = operation->service->config->name,
+                                       .exit = operation->exit,
+                                       .reason = operation->reason,
+                                       .operation = operation->kind,
+                                       .generation = rpctl_service_serving_number(operation->service),
+                                       .ms = since_ms(operation->begun_ns)};
+
+    rpctl_result_line_format(line, &result);
+    send_line(operation, line);
+    if (operation->to > 0) memcpy(operation->service->plain_result, line, sizeof line);
+}
+
+static void send_result(struct rpctl_operation *operation, const struct rpctl_witness_figures *figures)
 {
     struct rpctl_service *service = operation->service;
     int exit_code = operation->exit;
-    json_t *event = result_event(operation);
+    json_t *event;
 
-    if (event && witness) json_object_set(event, "witness", witness);
-    if (witness) json_decref(witness);
-    if (event && operation->to > 0) { /* not one that was refused before it began */
+    rpctl_json_memory_watch();
+    event = result_event(operation);
+    if (event && figures) json_object_set_new(event, "witness", witness_event(figures));
+    if (operation->to > 0) { /* not one that was refused before it began */
         json_decref(service->last_result);
         service->last_result = json_incref(event);
+        service->plain_result[0] = '\0';
     }
-    emit(operation, event);
+    if (!emit(operation, event)) send_plain_result(operation);
     for (size_t i = 0; i < operation->follower_count; i++)
         rpctl_control_client_finish(operation->followers[i]);
     operation->follower_count = 0;
@@ -214,9 +247,7 @@ static void on_witness(const struct rpctl_witness_figures *figures, void *data)
 
     operation->witness = NULL;
     judge_witness(operation, figures);
-    send_result(operation,
-                json_pack("{sI,sI,sf}", "requests", (json_int_t)figures->requests, "failed",
-                          (json_int_t)figures->failed, "slowest_ms", (double)figures->slowest_ns / 1e6));
+    send_result(operation, figures);
 }
 
 void rpctl_operation_finish(struct rpctl_operation *operation, int exit_code)

@@ -1,31 +1,46 @@
 #include "linux/unix_socket.h"
 #include "pure/exit_code.h"
+#include "pure/json_memory.h"
 #include "pure/policy_settings.h"
 #include "pure/request.h"
 #include "shell/service.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 
+static void send_text(struct rpctl_control_client *client, const char *line)
+{
+    rpctl_control_client_send(client, line);
+    rpctl_control_client_finish(client);
+}
+
+/* What was made, or is written here, without enough memory is no answer. */
 static void send_json(struct rpctl_control_client *client, const json_t *event)
 {
     char *line = event ? json_dumps(event, JSON_COMPACT) : NULL;
 
-    if (!line) {
+    if (line && !rpctl_json_memory_was_short())
+        send_text(client, line);
+    else
         rpctl_control_client_reject(client, RPCTL_EXIT_BUG, "the supervisor has no memory for the answer");
-        return;
-    }
-    rpctl_control_client_send(client, line);
-    rpctl_control_client_finish(client);
     free(line);
 }
 
 static void answer_status(struct rpctl_service *service, struct rpctl_control_client *client)
 {
-    json_t *status = rpctl_service_status(service);
+    json_t *status;
 
+    rpctl_json_memory_watch();
+    status = rpctl_service_status(service);
     send_json(client, status);
     if (status) json_decref(status);
+}
+
+static void answer_last_result(struct rpctl_service *service, struct rpctl_control_client *client)
+{
+    rpctl_json_memory_watch();
+    send_json(client, service->last_result);
 }
 
 static void answer_follow(struct rpctl_service *service, struct rpctl_control_client *client)
@@ -34,8 +49,10 @@ static void answer_follow(struct rpctl_service *service, struct rpctl_control_cl
         rpctl_service_begin_first(service, client);
     else if (service->operations)
         rpctl_operation_follow(service->operations, client);
+    else if (service->plain_result[0])
+        send_text(client, service->plain_result);
     else if (service->last_result)
-        send_json(client, service->last_result);
+        answer_last_result(service, client);
     else if (service->state != RPCTL_SERVICE_RUNNING)
         rpctl_control_client_reject(client, RPCTL_EXIT_FAILED, "the service was stopped");
     else
@@ -148,8 +165,11 @@ static void on_request(struct rpctl_control_client *client, const char *line, si
     struct rpctl_request request;
     struct rp_error error;
 
-    if (rpctl_request_decode(&request, line, length, &error) < 0) {
-        rpctl_control_client_reject(client, RPCTL_EXIT_USAGE, error.message);
+    int status = rpctl_request_decode(&request, line, length, &error);
+
+    if (status < 0) {
+        rpctl_control_client_reject(client, status == -ENOMEM ? RPCTL_EXIT_BUG : RPCTL_EXIT_USAGE,
+                                    error.message);
         return;
     }
     dispatch(service, client, &request);

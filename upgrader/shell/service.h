@@ -6,6 +6,7 @@
 #define RPCTL_SERVICE_H
 
 #include "linux/groups.h"
+#include "pure/result_line.h"
 #include "pure/rollout.h"
 #include "shell/generation.h"
 #include "shell/jobs.h"
@@ -72,6 +73,7 @@ struct rpctl_service {
     struct rpctl_operation *stop_operation; /* waits for the last process to end */
     bool first_release_waits;               /* until somebody follows, see RPCTL_PARENT_GRACE_MS */
     json_t *last_result;
+    char plain_result[RPCTL_RESULT_LINE_BYTES];    /* instead of it, when there was no memory; "" */
     struct rpctl_probe_round *round;               /* whose answer is wanted, or NULL */
     char probe_text[RPCTL_OPERATION_DETAIL_BYTES]; /* the last answer */
     unsigned rounds;                               /* under way, wanted or not */
