@@ -84,6 +84,26 @@ class ChecksTest(unittest.TestCase):
             self.assertIn(call.partition("(")[0], output)
         self.assertEqual(build()[0], 1)
 
+    def test_faults(self):
+        def build(call, wrapper):
+            folder = pathlib.Path(self.enterContext(tempfile.TemporaryDirectory()))
+            (folder / "bin").mkdir()
+            for name, text in (("rpctl", f"int main(void) {{ return (int)(long){call}; }}"),
+                               ("rpctl-faulty", f"int {wrapper}(void) {{ return 0; }}\nint main(void) {{ return 0; }}")):
+                (folder / "a.c").write_text(text)
+                subprocess.run(["gcc", "-w", "-o", folder / "bin" / name, folder / "a.c"], check=True)
+            done = subprocess.run([sys.executable, HERE / "faults.py", folder], capture_output=True, text=True, check=False)
+            return done.returncode, done.stdout
+
+        for call in ("getpid()", "strlen(\"a\" + getpid())"):
+            self.assertEqual(build(call, "other")[0], 0, call)
+        for call in ("accept(0, 0, 0)", "malloc(getpid())", "strdup(getenv(\"A\"))"):
+            name = call.partition("(")[0]
+            self.assertEqual(build(call, f"__wrap_{name}")[0], 0, call)
+            code, output = build(call, f"__wrap_{name}2")
+            self.assertEqual(code, 1, call)
+            self.assertIn(name, output)
+
     def test_cloexec(self):
         for line in (
             "socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);",

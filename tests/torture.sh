@@ -1,0 +1,24 @@
+#!/usr/bin/env bash
+# The long form of the torture tests: each allocation and each system call of the supervisor fails once, one at a time,
+# in an upgrade, in one of a foreign server, after a crash of the release, in a start and in a stop. Prints one line for
+# each, and at the end of each form how many there were and what came of them. Takes TIME minutes on two cores.
+#
+#   tests/torture.sh                                everything
+#   RP_TORTURE_SCENARIOS="upgrade" tests/torture.sh   these only: upgrade foreign crash start stop
+#   RP_TORTURE_KINDS="memory" tests/torture.sh      these only: memory call
+#   RP_TORTURE_FIRST=40 RP_TORTURE_STEP=7 tests/torture.sh   the 40th, the 47th, …
+#   RP_BIN_DIR=DIR tests/torture.sh                 programs from there (build/release/bin, built if it is not there)
+#
+# Root, or user namespaces: it runs in a network namespace of its own.
+set -euo pipefail
+
+root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+# shellcheck source=deploy/packages.sh
+source "$root/deploy/packages.sh"
+
+if [[ -z ${RP_BIN_DIR:-} ]]; then
+    rp_install_packages "${RP_PACKAGES_BUILD[@]}" "${RP_PACKAGES_TEST[@]}"
+    (cd "$root" && cmake --preset release -DRP_BUILD_TESTS=ON && cmake --build --preset release)
+    export RP_BIN_DIR=$root/build/release/bin
+fi
+exec python3 -B "$root/tests/integration/long_torture.py"
