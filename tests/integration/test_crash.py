@@ -3,6 +3,7 @@
 import os
 import signal
 
+import control
 import harness
 import services
 
@@ -76,6 +77,23 @@ class ServingProcessTest(CrashCase):
         self.kill(self.pid_of(1))
         self.wait_for_restarts(1, [1])
         self.assertIn("restart", self.box.rpctl("status", json_output=False).out)
+        self.stop()
+
+    def test_status_knows_it_at_once(self):
+        """The question and the news of the death come to the supervisor in the same turn of its loop."""
+        self.start()
+        status = self.box.status()
+        pid = self.pid_of(1)
+        with control.connect(self.box) as client:
+            self.box.status()  # was accepted later, so that one is accepted too
+            with services.stopped(status["supervisor"]["pid"]):
+                self.kill(pid)
+                harness.wait_gone(pid)
+                client.sendall(b'{"v":1,"command":"status"}\n')
+            (answer,) = control.read(client)
+        instance = answer["generations"][0]["instances"][0]
+        self.assertNotEqual((instance["pid"], instance["state"]), (pid, "ready"))
+        self.wait_for_restarts(1, [1])
         self.stop()
 
 

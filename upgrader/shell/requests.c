@@ -31,6 +31,9 @@ static void answer_status(struct rpctl_service *service, struct rpctl_control_cl
 {
     json_t *status;
 
+    /* libuv runs signal handlers after all others of the same turn, so a process may be dead of which nobody
+     * has told us yet. */
+    rpctl_service_reap(service);
     rpctl_json_memory_watch();
     status = rpctl_service_status(service);
     send_json(client, status);
