@@ -153,6 +153,25 @@ class UpgradeTest(CrashCase):
         self.assertEqual(self.generations(), {1: "serving"})
         self.stop()
 
+    def test_one_of_two_killed_in_the_bake(self):
+        """Nobody accepts from its queue any more: the way back does not wait for that."""
+        upgrade = self.begin("bake", "--instances", "2", "--health", "none", "--quiesce-timeout", "1h")
+        pids = [i[0] for i in self.instances(2)]
+        with services.stopped(pids[0]), services.stopped(pids[1]):
+            clients = [self.request() for _ in range(4 * QUEUED)]  # stand in the queues of both
+            self.wait_for_connections(4 * QUEUED)
+            self.kill(pids[1])
+        self.assert_code(upgrade.finish(), 3)
+        self.assertEqual({status for status in map(self.outcome_of, clients)}, {200, "reset"})
+        self.assertEqual(self.generations(), {1: "serving"})
+        self.stop()
+
+    def outcome_of(self, client):
+        try:
+            return services.answer(client).status
+        except ConnectionResetError:
+            return "reset"
+
     def test_killed_while_it_is_proven(self):
         with self.load(fresh=CLIENTS, keep_alive=CLIENTS) as load:
             upgrade = self.begin("health", "--ready-timeout", "1h", more=("--fail-health",))

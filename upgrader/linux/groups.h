@@ -94,8 +94,8 @@ int rpctl_groups_steer(struct rpctl_groups *groups, const struct rpctl_share *sh
  * left in queues and handshakes, and before closing anything. */
 int rpctl_groups_settle(const struct rpctl_groups *groups, struct rp_error *error);
 
-/* The accept queues of a generation, in sum. */
-int rpctl_groups_queue(const struct rpctl_groups *groups, unsigned generation,
+/* The accept queues of one instance of a generation, in sum. */
+int rpctl_groups_queue(const struct rpctl_groups *groups, unsigned generation, unsigned instance,
                        struct rpctl_groups_queue *ret_queue, struct rp_error *error);
 
 /* Marks the handshakes that are half-open now in the groups in which the generation listens; see half_open.h.

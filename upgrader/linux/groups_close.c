@@ -9,7 +9,7 @@
 #include <string.h>
 #include <sys/socket.h>
 
-int rpctl_groups_queue(const struct rpctl_groups *groups, unsigned generation,
+int rpctl_groups_queue(const struct rpctl_groups *groups, unsigned generation, unsigned instance,
                        struct rpctl_groups_queue *ret_queue, struct rp_error *error)
 {
     struct rpctl_groups_queue sum = {0};
@@ -21,7 +21,8 @@ int rpctl_groups_queue(const struct rpctl_groups *groups, unsigned generation,
             struct rpctl_accept_queue queue;
             int result;
 
-            if (group->members[k].generation != generation) continue;
+            if (group->members[k].generation != generation || group->members[k].instance != instance)
+                continue;
             result = rpctl_accept_queue_read(group->members[k].fd, &queue, error);
             /* Shut down by its process: it has no queue any more. */
             if (result == -EINVAL) continue;

@@ -47,7 +47,8 @@ struct leaving_job {
     unsigned left;
     struct rp_address addresses[RP_ADDRESS_LIST_MAX];
     size_t address_count;
-    pid_t pids[RPCTL_INSTANCES_MAX];
+    pid_t pids[RPCTL_INSTANCES_MAX]; /* those that run */
+    unsigned instances[RPCTL_INSTANCES_MAX];
     size_t pid_count;
     unsigned long connections;
 };
@@ -113,9 +114,11 @@ static void fill_job(struct leaving_job *job, const struct rpctl_leaving *leavin
     job->generation = generation->number;
     job->address_count = generation->address_count;
     for (size_t i = 0; i < generation->address_count; i++) job->addresses[i] = generation->addresses[i];
-    for (unsigned i = 0; i < generation->instance_count; i++)
-        if (generation->instances[i].process.pidfd >= 0)
-            job->pids[job->pid_count++] = generation->instances[i].process.pid;
+    for (unsigned i = 0; i < generation->instance_count; i++) {
+        if (generation->instances[i].process.pidfd < 0) continue;
+        job->instances[job->pid_count] = generation->instances[i].number;
+        job->pids[job->pid_count++] = generation->instances[i].process.pid;
+    }
 }
 
 static void retry_later(struct rpctl_leaving *leaving, enum rpctl_drain_action action)
@@ -173,20 +176,24 @@ static void settle_done(struct rpctl_job *job)
     retry_later(leaving, RPCTL_DRAIN_DO_SETTLE);
 }
 
-/* The handshakes first: one that ends between the two looks is seen in the queue. */
+/* The handshakes first: one that ends between the two looks is seen in the queue. What stands in the queue of
+ * a process that is dead is lost with it, and would never get less. */
 static void look_work(struct rpctl_job *job)
 {
     struct leaving_job *self = (struct leaving_job *)job;
-    struct rpctl_groups_queue look = {0};
+    const struct rpctl_groups *groups = self->leaving->service->groups;
     size_t half_open = 0;
 
-    if (!self->leaving->service->groups) return;
+    if (!groups) return;
     if (self->leaving->mark)
         self->status = rpctl_half_open_left(self->leaving->mark, &half_open, &self->error);
-    if (self->status == 0)
-        self->status =
-            rpctl_groups_queue(self->leaving->service->groups, self->generation, &look, &self->error);
-    self->left = look.waiting + (unsigned)half_open;
+    self->left = (unsigned)half_open;
+    for (size_t i = 0; self->status == 0 && i < self->pid_count; i++) {
+        struct rpctl_groups_queue look = {0};
+
+        self->status = rpctl_groups_queue(groups, self->generation, self->instances[i], &look, &self->error);
+        self->left += look.waiting;
+    }
 }
 
 static void look_done(struct rpctl_job *job)

@@ -529,7 +529,7 @@ Test(groups, closes_a_generation_that_has_shut_itself_down)
     learn(groups);
     steer_to(groups, 2);
     shutdown(site.fds[0], SHUT_RDWR);
-    cr_assert_eq(rpctl_groups_queue(groups, 1, &queue, NULL), 0);
+    cr_assert_eq(rpctl_groups_queue(groups, 1, 0, &queue, NULL), 0);
     cr_assert_eq(queue.listeners, 2);
     cr_assert_eq(close_generation(groups, 1, 2), 2);
     forget(&site, 1);
@@ -566,7 +566,7 @@ Test(groups, counts_what_a_close_cuts)
         clients[i] = test_bind_client("127.0.0.1", &source);
         test_connect(clients[i], "127.0.0.1", site.port);
     }
-    cr_assert_eq(rpctl_groups_queue(groups, 1, &queue, NULL), 0);
+    cr_assert_eq(rpctl_groups_queue(groups, 1, 0, &queue, NULL), 0);
     cr_assert_eq(queue.waiting, 3);
     cr_assert_eq(queue.listeners, 2);
     cr_assert_eq(rpctl_groups_close_generation(groups, 1, 0, &closed, NULL), 0);
@@ -642,7 +642,7 @@ Test(groups, a_half_open_handshake_is_waited_for)
     cr_assert_eq(poll(&connected, 1, TEST_WAIT_MS), 1);
     cr_assert_eq(rpctl_half_open_left(mark, &left, NULL), 0);
     cr_assert_eq(left, 0);
-    cr_assert_eq(rpctl_groups_queue(groups, 1, &queue, NULL), 0);
+    cr_assert_eq(rpctl_groups_queue(groups, 1, 0, &queue, NULL), 0);
     cr_assert_eq(queue.waiting, 1);
     cr_assert_lt(test_who_accepts(site.fds, 2), 2);
     cr_assert_eq(close_generation(groups, 1, 2), 2);

@@ -144,7 +144,7 @@ static void quiesce(struct rpctl_groups *groups, unsigned generation)
         size_t half_open;
 
         cr_assert_eq(rpctl_half_open_left(mark, &half_open, NULL), 0);
-        cr_assert_eq(rpctl_groups_queue(groups, generation, &queue, NULL), 0);
+        cr_assert_eq(rpctl_groups_queue(groups, generation, 0, &queue, NULL), 0);
         empty = queue.waiting == 0 && half_open == 0 ? empty + 1 : 0;
     }
     rpctl_half_open_free(mark);
