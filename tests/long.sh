@@ -1,16 +1,29 @@
 #!/usr/bin/env bash
-# The long form of the upgrade tests: 200 upgrades of every shape, with 64+64 and with 256+256 clients, zero failed
-# requests; prints a table at the end. Takes six minutes on two quiet cores.
+# The long form of the upgrade tests; each part prints a table. Zero failed requests.
+#
+#   upgrades          200 upgrades of every shape, with 64+64 and with 256+256 clients; six minutes on two quiet cores
+#   random_upgrades   500 of each of two shapes, a random third of them bad, with `status` asked all the time; six minutes
 #
 #   tests/long.sh                                 everything
+#   tests/long.sh PART...                         these parts only
 #   RP_LONG_UPGRADES=50 tests/long.sh             fewer upgrades of each
 #   RP_LONG_CLIENTS="64 1024" tests/long.sh       other numbers of clients (fresh ones, and as many keep-alive ones)
 #   RP_LONG_SHAPES="4->3,dual stack" tests/long.sh   these shapes only (tests/integration/upgrades.py has the list)
+#   RP_LONG_RANDOM=100 tests/long.sh random_upgrades   fewer of these
+#   RP_RANDOM_SEED=SEED tests/long.sh random_upgrades  the same again: the seed is printed
 #   RP_BIN_DIR=DIR tests/long.sh                  programs from there (build/release/bin, built if it is not there)
 #
 # Root, or user namespaces: it runs in a network namespace of its own, with net.ipv4.tcp_migrate_req=0.
 set -euo pipefail
 
+parts=("$@")
+((${#parts[@]})) || parts=(upgrades random_upgrades)
+for part in "${parts[@]}"; do
+    [[ $part == upgrades || $part == random_upgrades ]] || {
+        echo "tests/long.sh: $part: no such part; upgrades or random_upgrades" >&2
+        exit 2
+    }
+done
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 # shellcheck source=deploy/packages.sh
 source "$root/deploy/packages.sh"
@@ -20,4 +33,8 @@ if [[ -z ${RP_BIN_DIR:-} ]]; then
     (cd "$root" && cmake --preset release -DRP_BUILD_TESTS=ON && cmake --build --preset release)
     export RP_BIN_DIR=$root/build/release/bin
 fi
-exec python3 -B "$root/tests/integration/long_upgrades.py"
+status=0
+for part in "${parts[@]}"; do
+    python3 -B "$root/tests/integration/long_$part.py" || status=1
+done
+exit "$status"

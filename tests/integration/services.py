@@ -142,8 +142,12 @@ def answer(client):
 
 def listener_inodes(port):
     """Listeners stand first in the table. The rest is not read: under load it is long, and slow to walk through."""
+    return _listener_inodes("/proc/net/tcp", port) | _listener_inodes("/proc/net/tcp6", port)
+
+
+def _listener_inodes(table_path, port):
     found = set()
-    with open("/proc/net/tcp", encoding="ascii") as table:
+    with open(table_path, encoding="ascii") as table:
         next(table)
         for line in table:
             fields = line.split()
