@@ -42,7 +42,8 @@ void rp_lifecycle_free(struct rp_lifecycle *lifecycle); /* NULL is fine */
 const struct rp_identity *rp_lifecycle_identity(const struct rp_lifecycle *lifecycle);
 
 /* rp_listeners_bind, the check against RP_LISTEN, rp_listeners_listen, and, under rpctl, the listeners sent
- * to the supervisor in that order (FDSTORE=1), so that it can steer and close them. The one call most need.
+ * to the supervisor in that order (FDSTORE=1), so that it can steer and close them. Before the first listen()
+ * it hears X_RP_STARTING=1, so that it waits for rp_lifecycle_ready. The one call most need.
  * Errors of those three; or what sending said: may wait, up to 5 s, for the supervisor to be there and make
  * room. On error nothing stays open. */
 int rp_lifecycle_listen(struct rp_lifecycle *lifecycle, struct rp_listeners *ret_listeners,

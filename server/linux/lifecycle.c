@@ -75,6 +75,13 @@ static void send_if_possible(struct rp_lifecycle *lifecycle, const char *text)
     (void)rp_notify_send(&lifecycle->notify, text, NULL, 0, 0);
 }
 
+/* A supervisor takes a process that says nothing for ready when it has listened long enough. This one speaks,
+ * and says so before anybody can see it listen. */
+static int announce(struct rp_lifecycle *lifecycle, struct rp_error *error)
+{
+    return send_surely(lifecycle, "X_RP_STARTING=1\n", NULL, 0, "news of the start", error);
+}
+
 static int store(struct rp_lifecycle *lifecycle, const struct rp_listeners *listeners, struct rp_error *error)
 {
     int fds[RP_LISTENERS_MAX];
@@ -93,6 +100,7 @@ int rp_lifecycle_listen(struct rp_lifecycle *lifecycle, struct rp_listeners *ret
     if (result < 0) return result;
     result = rp_listeners_check(&listeners, identity->expected, identity->expected_count,
                                 identity->allow_drop, error);
+    if (result == 0 && identity->supervised) result = announce(lifecycle, error);
     if (result == 0) result = rp_listeners_listen(&listeners, backlog, error);
     /* systemd would keep the listeners after this process has ended, and with them a queue that nobody
      * serves. */

@@ -1,8 +1,14 @@
 """Several processes per generation: more, fewer, and one that never comes."""
 
+import os
+import signal
+
 import harness
 import services
 
+STOP_AT_LISTEN = harness.BIN_DIR / "stop-at-listen.so"
+PRELOADED = "ASAN_OPTIONS=verify_asan_link_order=0"
+LOOKS_SECONDS = 0.5  # time for some ten looks at what a server listens on that says nothing
 CLIENTS = 4 if harness.SANITIZED else 32  # of each kind
 
 
@@ -76,6 +82,20 @@ class InstancesTest(services.ServiceCase):
                                   '[ "$RP_INSTANCE" = 2 ] && set -- "$@" --fail-health\n'
                                   f'exec {services.V2} "$@"\n')
         self.check_one_bad(program, ("--ready-timeout", "2s"), "500")
+
+    def test_one_that_stands_still_while_it_begins_to_listen(self):
+        """It is not taken for a server that says nothing, which is ready when it has listened long enough."""
+        self.start("--bake", "0")
+        upgrade = self.box.operation("upgrade", "--env", f"LD_PRELOAD={STOP_AT_LISTEN}", "--env", PRELOADED, services.V2)
+        (pid,) = upgrade.until_phase("launch", "end")["pid"]
+        harness.wait_until(lambda: services.process_state(pid) == "T", "it stands still")
+        self.assertEqual(len(self.listener_inodes()), 3)
+        harness.let_pass(LOOKS_SECONDS)
+        self.assertEqual(self.box.status()["operation"]["phase"], "ready")
+        os.kill(pid, signal.SIGCONT)
+        self.assert_code(upgrade.finish(), 0)
+        self.assertEqual(self.generation(2)["listeners"], 2)
+        self.stop()
 
 
 if __name__ == "__main__":

@@ -200,7 +200,11 @@ static void collect_done(struct rpctl_job *job)
 {
     struct collect_job *self = (struct collect_job *)job;
     struct rpctl_service *service = self->service;
-    struct rpctl_instance *instance = find(service, self);
+    struct rpctl_instance *instance;
+
+    /* What it said before it listened is there to be read by now. */
+    rpctl_service_notify_drain(service);
+    instance = find(service, self);
 
     if (instance && self->status < 0)
         look_failed(service, instance, self->status, &self->error);

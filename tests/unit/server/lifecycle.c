@@ -160,6 +160,7 @@ Test(lifecycle, listeners_are_sent_in_the_order_of_listen)
     setenv("RP_SERVICE", "web", 1);
     struct rp_lifecycle *lifecycle = must_new();
     cr_assert_eq(rp_lifecycle_listen(lifecycle, &listeners, addresses, 2, 3, 16, NULL), 0);
+    expect_text("X_RP_STARTING=1\n");
     cr_assert_eq(receive(text, fds), 6);
     cr_assert_str_eq(text, "FDSTORE=1\n");
     for (size_t i = 0; i < 6; i++) {
@@ -185,6 +186,7 @@ Test(lifecycle, the_most_listeners_there_may_be)
     setenv("RP_SERVICE", "web", 1);
     struct rp_lifecycle *lifecycle = must_new();
     cr_assert_eq(rp_lifecycle_listen(lifecycle, &listeners, &address, 1, RP_LISTENERS_MAX, 16, NULL), 0);
+    expect_text("X_RP_STARTING=1\n");
     cr_assert_eq(receive(text, fds), RP_LISTENERS_MAX);
     for (size_t i = 0; i < RP_LISTENERS_MAX; i++) {
         cr_assert_eq(cookie_of(fds[i]), cookie_of(listeners.items[i].fd), "listener %zu", i);
@@ -342,7 +344,7 @@ Test(lifecycle, listeners_that_do_not_arrive_are_an_error)
     size_t before = count_descriptors();
     struct rp_lifecycle *lifecycle = must_new();
     cr_assert_eq(rp_lifecycle_listen(lifecycle, &listeners, &address, 1, 2, 16, &error), -ECONNREFUSED);
-    cr_assert(strstr(error.message, "cannot send the listeners to the supervisor") != NULL, "%s",
+    cr_assert(strstr(error.message, "cannot send news of the start to the supervisor") != NULL, "%s",
               error.message);
     rp_lifecycle_free(lifecycle);
     cr_assert_eq(count_descriptors(), before);
