@@ -13,4 +13,9 @@
 int rpctl_connection_count(const struct rp_address *addresses, size_t address_count, const pid_t *pids,
                            size_t pid_count, unsigned long *ret_count, struct rp_error *error);
 
+/* As above, for each process by itself: ret_counts[i] is that of pids[i], written only on success. What two
+ * of them hold in common counts for one. */
+int rpctl_connection_count_each(const struct rp_address *addresses, size_t address_count, const pid_t *pids,
+                                size_t pid_count, unsigned long *ret_counts, struct rp_error *error);
+
 #endif

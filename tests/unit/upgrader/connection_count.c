@@ -179,6 +179,10 @@ Test(connection_count, each_process_has_its_own)
     cr_assert_eq(count_one(address, one.pid), 1);
     cr_assert_eq(count_one(address, two.pid), 2);
     cr_assert_eq(count(&address, 1, both, 2), 3);
+    unsigned long each[2] = {7, 7};
+    cr_assert_eq(rpctl_connection_count_each(&address, 1, both, 2, each, &error), 0);
+    cr_assert_eq(each[0], 1);
+    cr_assert_eq(each[1], 2);
     for (int i = 0; i < 3; i++) test_close_client(clients[i]);
     end_server(&one);
     end_server(&two);
@@ -196,6 +200,27 @@ Test(connection_count, what_a_forked_worker_holds_is_its_parents)
     tell(&server, 'a');
     tell(&server, 'f');
     cr_assert_eq(count_one(address, server.pid), 1);
+    test_close_client(client);
+    end_server(&server);
+    close(listener);
+}
+
+/* The address and its wildcard cover the same connection, and two processes hold it. */
+Test(connection_count, none_is_counted_twice)
+{
+    uint16_t port = 0;
+    int listener = test_listen("127.0.0.1", &port);
+    struct rp_address both[] = {test_address("127.0.0.1", port), test_address("0.0.0.0", port)};
+    struct server server = start_server(listener);
+    int client = connect_to("127.0.0.1", port);
+    pid_t twice[2] = {server.pid, server.pid};
+    unsigned long each[2];
+
+    tell(&server, 'a');
+    cr_assert_eq(count(both, 2, &server.pid, 1), 1);
+    cr_assert_eq(count(both, 2, twice, 2), 1);
+    cr_assert_eq(rpctl_connection_count_each(both, 2, twice, 2, each, &error), 0);
+    cr_assert_eq(each[0] + each[1], 1);
     test_close_client(client);
     end_server(&server);
     close(listener);
