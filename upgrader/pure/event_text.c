@@ -4,11 +4,13 @@
  *     |  health    3/3 GET /healthz 200                         46 ms
  *
  * The time is right-aligned to column 59. A detail that reaches into it pushes it to the right on a pipe,
- * where nothing may be lost; on a terminal the detail is cut, so that the line never wraps. */
+ * where nothing may be lost; on a terminal the detail is cut. All other lines that are wider than the
+ * terminal are broken between words there. */
 #include "pure/event_text.h"
 #include "pure/duration.h"
 #include "pure/exit_code.h"
 #include "pure/json_get.h"
+#include "pure/wrap_text.h"
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -123,7 +125,7 @@ static void append_phase_end(const struct rpctl_event_text *view, const json_t *
     rpctl_text_append(out, "%s\n", time);
 }
 
-/* Uncut on a terminal too: what failed is worth a second line. */
+/* Uncut on a terminal too: what failed is worth a second line, which the end of this file breaks. */
 static void append_phase_fail(const struct rpctl_event_text *view, const json_t *event,
                               struct rpctl_text *out)
 {
@@ -322,13 +324,20 @@ void rpctl_event_text_append(struct rpctl_event_text *view, const json_t *event,
             snprintf(view->release, sizeof view->release, "%s", rpctl_json_text(event, "release"));
         return;
     }
+    struct rpctl_text text = {0};
     rpctl_event_text_clear(view, out);
     if (strcmp(kind, "operation") == 0)
-        append_operation(view, event, out);
+        append_operation(view, event, &text);
     else if (strcmp(kind, "phase") == 0)
-        append_phase(view, event, out);
+        append_phase(view, event, &text);
     else if (strcmp(kind, "warning") == 0)
-        append_warning(view, event, out);
+        append_warning(view, event, &text);
     else if (strcmp(kind, "result") == 0)
-        append_result(view, event, out);
+        append_result(view, event, &text);
+    if (view->live)
+        rpctl_wrap_text_append(out, rpctl_text_string(&text), width_of(view));
+    else
+        rpctl_text_append_bytes(out, rpctl_text_string(&text), text.length);
+    out->failed |= text.failed;
+    rpctl_text_done(&text);
 }

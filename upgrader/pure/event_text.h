@@ -1,7 +1,7 @@
 /* Turns the events of an operation (PROTOCOL.md) into text for people.
  *
  * On a pipe each phase is one plain line when it ends. On a terminal (`live`) there is also a line for the
- * phase under way, with a bar and a counter, rewritten by every event and never wider than the terminal.
+ * phase under way, with a bar and a counter, rewritten by every event. No line is wider than the terminal.
  * Everything that comes from a server is cleaned of control characters. Pure: events in, bytes out. */
 #ifndef RPCTL_EVENT_TEXT_H
 #define RPCTL_EVENT_TEXT_H

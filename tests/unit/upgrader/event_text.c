@@ -1,8 +1,6 @@
 #include "pure/event_text.h"
 #include "fixture.h"
 #include "pure/exit_code.h"
-#include "pure/status_text.h"
-#include "pure/timestamp.h"
 #include <stdio.h>
 #include <string.h>
 
@@ -255,6 +253,49 @@ Test(event_text, nothing_wraps_on_a_terminal)
     }
 }
 
+static size_t widest_line(const char *text)
+{
+    size_t widest = 0;
+    char copy[4096];
+    snprintf(copy, sizeof copy, "%s", text);
+    for (char *rest = copy, *text_line; (text_line = strsep(&rest, "\n"));)
+        if (rpctl_text_columns(text_line) > widest) widest = rpctl_text_columns(text_line);
+    return widest;
+}
+
+#define FAILURE                                                                                              \
+    R("\"exit\":1,\"operation\":\"upgrade\",\"ms\":1010,\"generation\":2,\"reason\":\"not healthy within 1 " \
+      "s: "                                                                                                  \
+      "127.0.0.1:8000: GET /healthz 500\",\"witness\":{\"requests\":21,\"failed\":0,\"slowest_ms\":2},"      \
+      "\"log\":[\"gen=3 pid=4210 event=draining cause=SIGTERM deadline_ms=29000 idle_grace_ms=2000\"]")
+
+/* What failed is told in full, in as many lines as that takes. */
+Test(event_text, failures_are_broken_between_words)
+{
+    static const unsigned widths[] = {20, 40, 80};
+    for (size_t i = 0; i < sizeof widths / sizeof widths[0]; i++) {
+        struct rpctl_event_text view = {.live = true, .width = widths[i]};
+        cr_assert_leq(widest_line(show(&view, OPERATION)), widths[i]);
+        cr_assert_leq(widest_line(show(&view, FAILURE)), widths[i], "%s", rpctl_text_string(&out));
+        cr_assert_leq(widest_line(phase(&view, "health", "fail", "not healthy within 1 s: GET / 500", 9)),
+                      widths[i]);
+        cr_assert_leq(widest_line(show(&view, "{\"event\":\"warning\",\"text\":\"cannot close the new "
+                                              "listeners yet: a reason\"}")),
+                      widths[i]);
+    }
+    struct rpctl_event_text view = {.live = true, .width = 40, .release = "server-v2"};
+    cr_assert_str_eq(show(&view, FAILURE), "failed after 1.01 s: not healthy within\n"
+                                           "  1 s: 127.0.0.1:8000: GET /healthz 500;\n"
+                                           "  generation 2 goes on serving; witness:\n"
+                                           "  21 requests, 0 failed, slowest 2.0 ms\n"
+                                           "last lines of server-v2:\n"
+                                           "    gen=3 pid=4210 event=draining\n"
+                                           "      cause=SIGTERM deadline_ms=29000\n"
+                                           "      idle_grace_ms=2000\n");
+    view = (struct rpctl_event_text){.width = 40};
+    cr_assert(strstr(show(&view, FAILURE), "slowest 2.0 ms\nlast lines"), "whole where it is no terminal");
+}
+
 Test(event_text, problem)
 {
     static const struct {
@@ -281,68 +322,4 @@ Test(exit_code, outcomes)
                  {-1, "bug"},       {128, "bug"},   {130, "interrupted"}};
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++)
         cr_assert_str_eq(rpctl_exit_outcome(cases[i].code), cases[i].outcome);
-}
-
-/* ---- status ---- */
-
-static const char *status(const char *json, unsigned width)
-{
-    int64_t now;
-    json_t *event = json_loads(json, 0, NULL);
-    cr_assert_not_null(event);
-    rpctl_timestamp_parse(&now, "2030-01-31T12:00:00Z");
-    rpctl_text_clear(&out);
-    rpctl_status_text_append(&out, event, now, width);
-    json_decref(event);
-    return rpctl_text_string(&out);
-}
-
-#define STATUS                                                                                               \
-    "{\"event\":\"status\",\"service\":\"default\",\"release\":\"/srv/"                                      \
-    "server-v2\",\"args\":[\"--workers\",\"2\"],"                                                            \
-    "\"operation\":{\"operation\":\"upgrade\",\"from\":1,\"to\":2,\"phase\":\"drain\",\"since\":\"2030-01-"  \
-    "31T11:59:55Z\"},"                                                                                       \
-    "\"generations\":[{\"generation\":2,\"state\":\"serving\",\"release\":\"server-v2\",\"share\":100,"      \
-    "\"listeners\":2,"                                                                                       \
-    "\"addresses\":[\"127.0.0.1:8000\",\"[::1]:8000\"],\"since\":\"2030-01-31T11:55:00Z\","                  \
-    "\"instances\":[{\"pid\":4742},{\"pid\":4743,\"restarts\":2}]},"                                         \
-    "{\"generation\":1,\"state\":\"draining\",\"release\":\"server-v1\",\"share\":0,\"listeners\":2,"        \
-    "\"since\":\"2030-01-31T08:50:00Z\",\"instances\":[]}],"                                                 \
-    "\"supervisor\":{\"pid\":4700,\"version\":\"0.1.0\",\"since\":\"2030-01-29T11:00:00Z\"}}"
-
-Test(status_text, table)
-{
-    cr_assert_str_eq(status(STATUS, 0),
-                     "service     default: /srv/server-v2 --workers 2\n"
-                     "listening   127.0.0.1:8000 [::1]:8000\n"
-                     "operation   upgrade 1 -> 2, phase drain, for 5 s\n"
-                     "supervisor  pid 4700, version 0.1.0, up 2 d 1 h\n"
-                     "\n"
-                     "GEN  STATE     SHARE  LISTENERS  UP          PIDS                   RELEASE\n"
-                     "2    serving   100 %  2          5 min       4742 4743(2 restarts)  server-v2\n"
-                     "1    draining  0 %    2          3 h 10 min  -                      server-v1\n");
-    rpctl_text_done(&out);
-    expect_no_leak();
-}
-
-Test(status_text, keeps_to_the_width_and_survives_gaps)
-{
-    static const unsigned widths[] = {1, 20, 40, 80};
-    for (size_t i = 0; i < 4; i++) {
-        char copy[4096];
-        snprintf(copy, sizeof copy, "%s", status(STATUS, widths[i]));
-        for (char *rest = copy, *text_line; (text_line = strsep(&rest, "\n"));)
-            cr_assert_leq(rpctl_text_columns(text_line), widths[i]);
-    }
-    cr_assert(strstr(status("{}", 80), "GEN"));
-    cr_assert(strstr(
-        status("{\"operation\":1,\"generations\":[{\"state\":\"serving\",\"since\":\"x\"},1],\"args\":[1]}",
-               80),
-        "?"));
-    cr_assert(strstr(status("{\"generations\":[{\"since\":\"2031-01-01T00:00:00Z\"}]}", 80), "0 s"));
-    cr_assert_null(strchr(status("{\"service\":\"\\u001b[2J\",\"release\":\"\\u001b\"}", 80), '\x1b'));
-    cr_assert(
-        strstr(status("{\"operation\":{\"operation\":\"start\",\"since\":\"2030-01-31T11:59:00Z\"}}", 0),
-               "operation   start, for 1 min\n"));
-    rpctl_text_done(&out);
 }
