@@ -1,6 +1,7 @@
 #include "commands/report.h"
 #include "linux/terminal.h"
 #include "pure/exit_code.h"
+#include "pure/request.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -32,11 +33,13 @@ void rpctl_report_clear(struct rpctl_report *report)
 static void print_problem(struct rpctl_report *report, const json_t *event)
 {
     struct rpctl_text out = {0};
-    bool colour = report->view.colour;
+    struct rpctl_event_text view;
     rpctl_report_clear(report);
-    report->view.colour = rpctl_terminal_has_colour(STDERR_FILENO);
-    rpctl_event_text_append(&report->view, event, &out);
-    report->view.colour = colour;
+    view = report->view;
+    view.live = rpctl_terminal_is_live(STDERR_FILENO);
+    view.colour = rpctl_terminal_has_colour(STDERR_FILENO);
+    view.width = rpctl_terminal_width(STDERR_FILENO);
+    rpctl_event_text_append(&view, event, &out);
     print(stderr, &out);
     rpctl_text_done(&out);
 }
@@ -64,8 +67,8 @@ static void print_json_failure(const struct rpctl_command_line *line, int exit_c
     struct rpctl_text clean = {0};
     rpctl_text_append_clean(&service, line->name, RPCTL_TEXT_NO_LIMIT);
     rpctl_text_append_clean(&clean, reason, RPCTL_TEXT_NO_LIMIT);
-    json_t *event = json_pack("{s:s, s:s, s:i, s:s, s:s}", "event", "result", "service",
-                              rpctl_text_string(&service), "exit", exit_code, "outcome",
+    json_t *event = json_pack("{s:s, s:i, s:s, s:i, s:s, s:s}", "event", "result", "schema", RPCTL_SCHEMA,
+                              "service", rpctl_text_string(&service), "exit", exit_code, "outcome",
                               rpctl_exit_outcome(exit_code), "reason", rpctl_text_string(&clean));
     if (event && json_dumpf(event, stdout, JSON_COMPACT) == 0) putchar('\n');
     fflush(stdout);

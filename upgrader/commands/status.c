@@ -1,6 +1,8 @@
 #include "commands/client.h"
 #include "commands/commands.h"
 #include "commands/report.h"
+#include "commands/supervisor_end.h"
+#include "commands/watch.h"
 #include "linux/terminal.h"
 #include "pure/exit_code.h"
 #include "pure/json_get.h"
@@ -11,28 +13,21 @@
 #include <unistd.h>
 
 #define ANSWER_TIMEOUT_MS 10000
-#define WATCH_SECONDS     1
-#define CLEAR_SCREEN      "\x1b[H\x1b[J"
 
-/* On a terminal the view stays in its place, on a pipe views follow each other. */
-static void print_status(const struct rpctl_command_line *line, const struct rpctl_client_event *event,
-                         bool again)
+static void print_status(const struct rpctl_command_line *line, const struct rpctl_client_event *event)
 {
     struct rpctl_text out = {0};
-    if (line->json) {
+    bool live = rpctl_terminal_is_live(STDOUT_FILENO);
+    if (line->json)
         rpctl_text_append(&out, "%s\n", event->raw);
-    } else {
-        bool live = rpctl_terminal_is_live(STDOUT_FILENO);
-        if (line->watch && live) rpctl_text_append(&out, CLEAR_SCREEN);
-        if (again && !live) rpctl_text_append(&out, "\n");
+    else
         rpctl_status_text_append(&out, event->event, time(NULL),
                                  live ? rpctl_terminal_width(STDOUT_FILENO) : 0);
-    }
     rpctl_report_text(&out);
     rpctl_text_done(&out);
 }
 
-static int read_status(struct rpctl_client *client, const struct rpctl_command_line *line, bool again)
+static int read_status(struct rpctl_client *client, const struct rpctl_command_line *line)
 {
     struct rp_error error = {0};
     struct rpctl_client_event event;
@@ -41,11 +36,10 @@ static int read_status(struct rpctl_client *client, const struct rpctl_command_l
     int result = rpctl_client_next(client, ANSWER_TIMEOUT_MS, &event, &signal_number, &error);
     if (result == -EINTR) return rpctl_report_failure(line, RPCTL_EXIT_SIGNAL + signal_number, "interrupted");
     if (result < 0) return rpctl_report_failure(line, RPCTL_EXIT_BUG, error.message);
-    if (result == 0)
-        return rpctl_report_failure(line, RPCTL_EXIT_BUG, "the supervisor went away without an answer");
+    if (result == 0) return rpctl_report_supervisor_end(client, line);
     int code = 0;
     if (strcmp(rpctl_json_text(event.event, "event"), "status") == 0) {
-        print_status(line, &event, again);
+        print_status(line, &event);
     } else { /* a result: the request was refused */
         rpctl_report_init(&report, line);
         rpctl_report_event(&report, event.raw, event.event);
@@ -55,24 +49,15 @@ static int read_status(struct rpctl_client *client, const struct rpctl_command_l
     return code;
 }
 
-static int show_once(const struct rpctl_command_line *line, bool again)
+int rpctl_command_status(const struct rpctl_command_line *line)
 {
     struct rp_error error;
     struct rpctl_client client;
+    if (line->watch) return rpctl_watch_status(line);
     int code =
         rpctl_client_open(&client, line, &(struct rpctl_request){.command = RPCTL_REQUEST_STATUS}, &error);
     if (code != 0) return rpctl_report_failure(line, code, error.message);
-    code = read_status(&client, line, again);
+    code = read_status(&client, line);
     rpctl_client_close(&client);
-    return code;
-}
-
-int rpctl_command_status(const struct rpctl_command_line *line)
-{
-    int code = show_once(line, false);
-    while (code == 0 && line->watch) {
-        sleep(WATCH_SECONDS); /* the refresh of a display; Ctrl-C ends it by its default action */
-        code = show_once(line, true);
-    }
     return code;
 }

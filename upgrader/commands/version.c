@@ -5,8 +5,8 @@
 int rpctl_command_version(const struct rpctl_command_line *line)
 {
     if (line->json)
-        printf("{\"event\":\"version\",\"version\":\"%s\",\"protocol\":%d}\n", RPCTL_VERSION,
-               RPCTL_PROTOCOL_VERSION);
+        printf("{\"event\":\"version\",\"schema\":%d,\"version\":\"%s\",\"protocol\":%d}\n", RPCTL_SCHEMA,
+               RPCTL_VERSION, RPCTL_PROTOCOL_VERSION);
     else
         printf("rpctl %s\n", RPCTL_VERSION);
     return 0;

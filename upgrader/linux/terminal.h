@@ -10,7 +10,8 @@ bool rpctl_terminal_is_live(int fd);
 /* A live terminal, and NO_COLOR is not set. */
 bool rpctl_terminal_has_colour(int fd);
 
-/* Columns now; 0 = not known. */
+/* Columns, and rows, now; 0 = not known. */
 unsigned rpctl_terminal_width(int fd);
+unsigned rpctl_terminal_rows(int fd);
 
 #endif

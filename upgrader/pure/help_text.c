@@ -36,7 +36,8 @@ static const struct topic topics[RPCTL_COMMAND_COUNT] = {
                              "The operation under way is undone as far as it can be, and ends.\n", false,
                              false},
     [RPCTL_COMMAND_STATUS] = {"status [--watch]", "show the service",
-                              "  --watch                  again every second, until Ctrl-C\n", false, false},
+                              "  --watch                  again at every change, until Ctrl-C\n", false,
+                              false},
     [RPCTL_COMMAND_LOGS] =
         {"logs [-f] [--lines N] [--generation N]", "show the server's log",
          "  -f, --follow             go on as the log grows, until Ctrl-C; also to the logs of the\n"

@@ -17,6 +17,7 @@ static const struct {
     unsigned members; /* beside "v" and "command" */
 } commands[RPCTL_REQUEST_COMMAND_COUNT] = {
     [RPCTL_REQUEST_STATUS] = {"status", 0},
+    [RPCTL_REQUEST_WATCH] = {"watch", 0},
     [RPCTL_REQUEST_UPGRADE] = {"upgrade", MEMBER_BINARY | MEMBER_ARGS | MEMBER_ENV | MEMBER_POLICY},
     [RPCTL_REQUEST_RESTART] = {"restart", MEMBER_POLICY},
     [RPCTL_REQUEST_FOLLOW] = {"follow", 0},

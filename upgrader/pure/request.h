@@ -8,10 +8,12 @@
 #include <stddef.h>
 
 #define RPCTL_PROTOCOL_VERSION  1
+#define RPCTL_SCHEMA            1            /* of the events: a number in each */
 #define RPCTL_REQUEST_BYTES_MAX (256 * 1024) /* the line, without its newline */
 
 enum rpctl_request_command {
     RPCTL_REQUEST_STATUS,
+    RPCTL_REQUEST_WATCH,
     RPCTL_REQUEST_UPGRADE,
     RPCTL_REQUEST_RESTART,
     RPCTL_REQUEST_FOLLOW,

@@ -1,6 +1,7 @@
 #include "pure/result_line.h"
 #include "pure/exit_code.h"
 #include "pure/printable.h"
+#include "pure/request.h"
 #include <assert.h>
 #include <stddef.h>
 #include <stdio.h>
@@ -37,9 +38,9 @@ static size_t put_reason(char *text, size_t bytes, const char *reason)
 void rpctl_result_line_format(char text[RPCTL_RESULT_LINE_BYTES], const struct rpctl_result_line *result)
 {
     size_t bytes = RPCTL_RESULT_LINE_BYTES;
-    size_t used = (size_t)snprintf(text, bytes,
-                                   "{\"event\":\"result\",\"service\":\"%s\",\"exit\":%d,\"outcome\":\"%s\"",
-                                   result->service, result->exit, rpctl_exit_outcome(result->exit));
+    size_t used = (size_t)snprintf(
+        text, bytes, "{\"event\":\"result\",\"schema\":%d,\"service\":\"%s\",\"exit\":%d,\"outcome\":\"%s\"",
+        RPCTL_SCHEMA, result->service, result->exit, rpctl_exit_outcome(result->exit));
     if (result->operation) used += put_operation(text + used, bytes - used, result);
     if (result->reason[0]) used += put_reason(text + used, bytes - used, result->reason);
     used += (size_t)snprintf(text + used, bytes - used, "}");

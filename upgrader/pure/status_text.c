@@ -1,15 +1,17 @@
 #include "pure/status_text.h"
 #include "pure/duration.h"
+#include "pure/event_text.h"
 #include "pure/json_get.h"
 #include "pure/timestamp.h"
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
-enum column { GENERATION, STATE, SHARE, LISTENERS, UP, PIDS, RELEASE, COLUMN_COUNT };
+/* The pids last: there may be many, and on a narrow terminal they are cut off. */
+enum column { GENERATION, STATE, SHARE, CONNECTIONS, LISTENERS, UP, RELEASE, PIDS, COLUMN_COUNT };
 
-static const char *const headings[COLUMN_COUNT] = {"GEN", "STATE", "SHARE",  "LISTENERS",
-                                                   "UP",  "PIDS",  "RELEASE"};
+static const char *const headings[COLUMN_COUNT] = {"GEN",       "STATE", "SHARE",   "CONNS",
+                                                   "LISTENERS", "UP",    "RELEASE", "PIDS"};
 
 struct row {
     struct rpctl_text cells[COLUMN_COUNT];
@@ -27,12 +29,36 @@ static void append_since(struct rpctl_text *out, const json_t *object, int64_t n
     rpctl_text_append(out, "%s", up);
 }
 
+static bool is_state(const json_t *object, const char *state)
+{
+    return strcmp(rpctl_json_text(object, "state"), state) == 0;
+}
+
+static void append_count(struct rpctl_text *out, uint64_t count, const char *what)
+{
+    rpctl_text_append(out, "%" PRIu64 " %s%s", count, what, count == 1 ? "" : "s");
+}
+
+/* "-": it could not be counted. */
+static void append_connections(struct rpctl_text *out, const json_t *generation)
+{
+    if (json_object_get(generation, "connections"))
+        rpctl_text_append(out, "%" PRIu64, rpctl_json_number(generation, "connections"));
+    else
+        rpctl_text_append(out, "-");
+}
+
 static void append_pids(struct rpctl_text *out, const json_t *instances)
 {
     for (size_t i = 0; i < json_array_size(instances); i++) {
         const json_t *instance = json_array_get(instances, i);
         uint64_t restarts = rpctl_json_number(instance, "restarts");
-        rpctl_text_append(out, "%s%" PRIu64, i > 0 ? " " : "", rpctl_json_number(instance, "pid"));
+        uint64_t pid = rpctl_json_number(instance, "pid");
+        if (i > 0) rpctl_text_append(out, " ");
+        if (pid == 0 || is_state(instance, "exited"))
+            rpctl_text_append(out, "-");
+        else
+            rpctl_text_append(out, "%" PRIu64, pid);
         if (restarts > 0)
             rpctl_text_append(out, "(%" PRIu64 " restart%s)", restarts, restarts > 1 ? "s" : "");
     }
@@ -44,6 +70,7 @@ static void fill_row(struct row *row, const json_t *generation, int64_t now)
     rpctl_text_append(&row->cells[GENERATION], "%" PRIu64, rpctl_json_number(generation, "generation"));
     rpctl_text_append_clean(&row->cells[STATE], rpctl_json_text(generation, "state"), RPCTL_TEXT_NO_LIMIT);
     rpctl_text_append(&row->cells[SHARE], "%" PRIu64 " %%", rpctl_json_number(generation, "share"));
+    append_connections(&row->cells[CONNECTIONS], generation);
     rpctl_text_append(&row->cells[LISTENERS], "%" PRIu64, rpctl_json_number(generation, "listeners"));
     append_since(&row->cells[UP], generation, now);
     append_pids(&row->cells[PIDS], json_object_get(generation, "instances"));
@@ -69,9 +96,15 @@ static void widen(size_t widths[COLUMN_COUNT], const struct row *row)
     }
 }
 
+/* One column stays free: in the last one a terminal may wrap. */
+static size_t columns_of(unsigned width)
+{
+    return width > 0 ? width - 1 : RPCTL_TEXT_NO_LIMIT;
+}
+
 static void append_line(struct rpctl_text *out, struct rpctl_text *line, unsigned width)
 {
-    rpctl_text_append_clean(out, rpctl_text_string(line), width > 0 ? width : RPCTL_TEXT_NO_LIMIT);
+    rpctl_text_append_clean(out, rpctl_text_string(line), columns_of(width));
     rpctl_text_append(out, "\n");
     rpctl_text_clear(line);
 }
@@ -123,8 +156,10 @@ static void append_words(struct rpctl_text *out, const json_t *words)
 static void append_service(struct rpctl_text *out, const json_t *status, unsigned width)
 {
     struct rpctl_text line = {0};
-    rpctl_text_append(&line, "service     %s: %s", rpctl_json_text(status, "service"),
-                      rpctl_json_text(status, "release"));
+    const char *state = rpctl_json_text(status, "state");
+    rpctl_text_append(&line, "service     %s", rpctl_json_text(status, "service"));
+    if (state[0] && !is_state(status, "running")) rpctl_text_append(&line, " (%s)", state);
+    rpctl_text_append(&line, ": %s", rpctl_json_text(status, "release"));
     append_words(&line, json_object_get(status, "args"));
     append_line(out, &line, width);
     rpctl_text_done(&line);
@@ -139,7 +174,7 @@ static void append_operation(struct rpctl_text *out, const json_t *operation, in
     uint64_t to = rpctl_json_number(operation, "to");
     if (from > 0 && to > 0) rpctl_text_append(&line, " %" PRIu64 " -> %" PRIu64, from, to);
     if (rpctl_json_text(operation, "phase")[0])
-        rpctl_text_append(&line, ", phase %s", rpctl_json_text(operation, "phase"));
+        rpctl_text_append(&line, ": %s", rpctl_json_text(operation, "phase"));
     rpctl_text_append(&line, ", for ");
     append_since(&line, operation, now);
     append_line(out, &line, width);
@@ -161,7 +196,7 @@ static void append_addresses(struct rpctl_text *out, const json_t *generations, 
 {
     for (size_t i = 0; i < json_array_size(generations); i++) {
         const json_t *generation = json_array_get(generations, i);
-        if (strcmp(rpctl_json_text(generation, "state"), "serving") != 0) continue;
+        if (!is_state(generation, "serving")) continue;
         struct rpctl_text line = {0};
         rpctl_text_append(&line, "listening  ");
         append_words(&line, json_object_get(generation, "addresses"));
@@ -171,13 +206,155 @@ static void append_addresses(struct rpctl_text *out, const json_t *generations, 
     }
 }
 
+/* ---- what is more to be said of a generation ---- */
+
+static uint64_t seconds_until(const json_t *object, const char *key, int64_t now)
+{
+    int64_t when;
+    if (rpctl_timestamp_parse(&when, rpctl_json_text(object, key)) < 0) return 0;
+    return when > now ? (uint64_t)(when - now) : 0;
+}
+
+static void append_drain(struct rpctl_text *out, const json_t *generation, int64_t now, unsigned width)
+{
+    const json_t *drain = json_object_get(generation, "drain");
+    if (!json_is_object(drain)) return;
+    struct rpctl_text line = {0};
+    rpctl_text_append(&line, "draining    generation %" PRIu64 ": ",
+                      rpctl_json_number(generation, "generation"));
+    if (json_object_get(generation, "connections")) {
+        append_count(&line, rpctl_json_number(generation, "connections"), "connection");
+        rpctl_text_append(&line, " left, ");
+    }
+    rpctl_text_append(&line, "for ");
+    append_since(&line, drain, now);
+    if (!json_object_get(drain, "deadline"))
+        rpctl_text_append(&line, ", not told to stop yet");
+    else
+        rpctl_text_append(&line, ", killed in %" PRIu64 " s", seconds_until(drain, "deadline", now));
+    append_line(out, &line, width);
+    rpctl_text_done(&line);
+}
+
+static void append_exited(struct rpctl_text *out, const json_t *generation, const json_t *instance,
+                          int64_t now, unsigned width)
+{
+    struct rpctl_text line = {0};
+    rpctl_text_append(&line, "exited      generation %" PRIu64 ", instance %" PRIu64 ": %s, ",
+                      rpctl_json_number(generation, "generation"), rpctl_json_number(instance, "instance"),
+                      rpctl_json_text(instance, "ended"));
+    append_count(&line, rpctl_json_number(instance, "restarts"), "restart");
+    if (json_object_get(instance, "next_try"))
+        rpctl_text_append(&line, ", next try in %" PRIu64 " s", seconds_until(instance, "next_try", now));
+    append_line(out, &line, width);
+    rpctl_text_done(&line);
+}
+
+/* That a process of a generation that leaves has ended is no news. */
+static void append_notes(struct rpctl_text *out, const json_t *generation, int64_t now, unsigned width)
+{
+    const json_t *instances = json_object_get(generation, "instances");
+    append_drain(out, generation, now, width);
+    if (is_state(generation, "draining") || is_state(generation, "stopping")) return;
+    for (size_t i = 0; i < json_array_size(instances); i++) {
+        const json_t *instance = json_array_get(instances, i);
+        if (is_state(instance, "exited")) append_exited(out, generation, instance, now, width);
+    }
+}
+
+static void append_all_notes(struct rpctl_text *out, const json_t *generations, int64_t now, unsigned width)
+{
+    struct rpctl_text notes = {0};
+    for (size_t i = 0; i < json_array_size(generations); i++)
+        append_notes(&notes, json_array_get(generations, i), now, width);
+    if (notes.length > 0) rpctl_text_append(out, "\n%s", rpctl_text_string(&notes));
+    rpctl_text_done(&notes);
+}
+
+/* ---- what is under way, and what was last ---- */
+
+/* Appends what an operation's terminal shows for the event, each line cut. */
+static void append_event(struct rpctl_text *out, struct rpctl_event_text *view, const json_t *event,
+                         unsigned width)
+{
+    struct rpctl_text text = {0};
+    rpctl_event_text_append(view, event, &text);
+    view->line_open = false; /* a live line is one of ours, with an end */
+    const char *from = rpctl_text_string(&text);
+    while (*from) {
+        struct rpctl_text line = {0};
+        size_t length = strcspn(from, "\n");
+        rpctl_text_append_bytes(&line, from, length);
+        append_line(out, &line, width);
+        rpctl_text_done(&line);
+        from += length + (from[length] == '\n');
+    }
+    rpctl_text_done(&text);
+}
+
+static void append_progress(struct rpctl_text *out, struct rpctl_event_text *view, const json_t *operation,
+                            unsigned width)
+{
+    const char *phase = rpctl_json_text(operation, "phase");
+    uint64_t total = rpctl_json_number(operation, "total");
+    uint64_t ms = rpctl_json_number(operation, "ms");
+    if (phase[0] == '\0') return;
+    json_t *event = json_pack("{ss,ss,ss,sI,sI}", "event", "phase", "phase", phase, "state", "progress",
+                              "done", (json_int_t)(ms < total ? ms : total), "total", (json_int_t)total);
+    view->live = true;
+    append_event(out, view, event, width);
+    json_decref(event);
+}
+
+/* As the terminal shows it in which the operation was begun. */
+static void append_story(struct rpctl_text *out, const json_t *status, unsigned width)
+{
+    const json_t *operation = json_object_get(status, "operation");
+    const json_t *events = json_object_get(operation, "events");
+    struct rpctl_event_text view = {.live = width > 0, .width = width > 0 ? width - 1 : 0};
+    if (!json_is_object(operation)) return;
+    json_t *heading = json_copy((json_t *)(uintptr_t)operation);
+    json_object_set_new(heading, "event", json_string("operation"));
+    json_object_set_new(heading, "service", json_string(rpctl_json_text(status, "service")));
+    rpctl_text_append(out, "\n");
+    append_event(out, &view, heading, width);
+    for (size_t i = 0; i < json_array_size(events); i++)
+        append_event(out, &view, json_array_get(events, i), width);
+    append_progress(out, &view, operation, width);
+    json_decref(heading);
+}
+
+static void append_last(struct rpctl_text *out, const json_t *status, int64_t now, unsigned width)
+{
+    const json_t *last = json_object_get(status, "last");
+    struct rpctl_event_text view = {0};
+    struct rpctl_text line = {0};
+    int64_t ended;
+    char ago[RPCTL_DURATION_BYTES];
+    if (json_object_get(status, "operation") ||
+        rpctl_timestamp_parse(&ended, rpctl_json_text(last, "ended")) < 0)
+        return;
+    json_t *result = json_copy((json_t *)(uintptr_t)last);
+    json_object_set_new(result, "event", json_string("result"));
+    rpctl_duration_describe_uptime(ended < now ? (uint64_t)(now - ended) : 0, ago);
+    rpctl_text_append(&line, "last        %s ago: ", ago);
+    rpctl_event_text_append(&view, result, &line);
+    if (line.length > 0) line.bytes[--line.length] = '\0'; /* its newline */
+    append_line(out, &line, width);
+    rpctl_text_done(&line);
+    json_decref(result);
+}
+
 void rpctl_status_text_append(struct rpctl_text *out, const json_t *status, int64_t now, unsigned width)
 {
     const json_t *generations = json_object_get(status, "generations");
     append_service(out, status, width);
     append_addresses(out, generations, width);
     append_operation(out, json_object_get(status, "operation"), now, width);
+    append_last(out, status, now, width);
     append_supervisor(out, json_object_get(status, "supervisor"), now, width);
     rpctl_text_append(out, "\n");
     append_generations(out, generations, now, width);
+    append_all_notes(out, generations, now, width);
+    append_story(out, status, width);
 }

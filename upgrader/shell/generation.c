@@ -125,6 +125,11 @@ struct rpctl_instance *rpctl_generation_find(struct rpctl_generation *generation
     return NULL;
 }
 
+bool rpctl_instance_is_counted(const struct rpctl_instance *instance)
+{
+    return instance->process.pidfd < 0 || instance->counted_pid == instance->process.pid;
+}
+
 const char *rpctl_generation_state_name(enum rpctl_generation_state state)
 {
     static const char *const names[] = {"starting", "proving", "serving", "standby", "draining", "stopping"};

@@ -50,7 +50,10 @@ struct rpctl_instance {
     bool killed;                        /* SIGKILL was sent by the supervisor */
     struct rpctl_backoff backoff;
     unsigned restarts;
-    int64_t since_ms;     /* wall clock, of this process */
+    int64_t since_ms;    /* wall clock, of this process */
+    int64_t next_try_ms; /* wall clock, of the launch that `relaunch` waits for */
+    pid_t counted_pid;   /* the process that `connections` is of; 0 = not counted */
+    unsigned long connections;
     uint64_t launched_ms; /* uv_now */
     uv_timer_t *relaunch; /* NULL when none is due */
     char status[256];     /* STATUS= */
@@ -108,6 +111,8 @@ bool rpctl_generation_is_leaving(const struct rpctl_generation *generation); /* 
 bool rpctl_generation_was_told_to_stop(const struct rpctl_generation *generation);
 unsigned rpctl_generation_running(const struct rpctl_generation *generation); /* processes that run */
 struct rpctl_instance *rpctl_generation_find(struct rpctl_generation *generation, pid_t pid);
+/* The last count was of its process, or there is none. */
+bool rpctl_instance_is_counted(const struct rpctl_instance *instance);
 const char *rpctl_generation_state_name(enum rpctl_generation_state state);
 const char *rpctl_instance_state_name(enum rpctl_instance_state state);
 

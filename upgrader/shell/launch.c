@@ -294,6 +294,7 @@ static void relaunch_after(struct rpctl_service *service, struct rpctl_instance 
         return;
     }
     *relaunch = (struct relaunch){service, instance};
+    instance->next_try_ms = rpctl_service_wall_ms() + delay_ms;
     uv_timer_init(&service->loop, instance->relaunch);
     instance->relaunch->data = relaunch;
     uv_timer_start(instance->relaunch, on_relaunch_timer, delay_ms, 0);

@@ -33,6 +33,7 @@ struct rpctl_leaving {
     struct rpctl_half_open *mark;                  /* jobs only */
     unsigned left;                                 /* at the last look */
     unsigned quiesce_timeout_ms, drain_timeout_ms; /* of the operation, which may be over before they are */
+    int64_t since_ms, deadline_ms;                 /* wall clock; 0 = not yet */
     enum rpctl_drain_action retry;
     enum rpctl_drain_state retry_state;
 };
@@ -373,6 +374,7 @@ static void act(struct rpctl_leaving *leaving, enum rpctl_drain_action action)
         arm(leaving, TIMER_QUIESCE, on_quiesce_timeout, leaving->quiesce_timeout_ms);
         return;
     case RPCTL_DRAIN_DO_ARM_DEADLINE:
+        leaving->deadline_ms = rpctl_service_wall_ms() + leaving->drain_timeout_ms;
         arm(leaving, TIMER_DEADLINE, on_deadline, leaving->drain_timeout_ms);
         return;
     case RPCTL_DRAIN_DO_DISARM: disarm(leaving); return;
@@ -431,6 +433,8 @@ void rpctl_service_leave(struct rpctl_generation *generation, struct rpctl_opera
     leaving->drain_timeout_ms = operation->policy.drain_timeout_ms;
     leaving->attempt++;
     leaving->left = 0;
+    leaving->since_ms = rpctl_service_wall_ms();
+    leaving->deadline_ms = 0;
     rpctl_service_cancel_relaunch(generation);
     generation->state = RPCTL_GENERATION_DRAINING;
     generation->quiesce_left = 0;
@@ -461,6 +465,14 @@ static void on_swept(struct rpctl_service *service, struct rpctl_generation *gen
 void rpctl_leaving_on_exited(struct rpctl_generation *generation)
 {
     rpctl_service_sweep(generation->leaving->service, generation, on_swept);
+}
+
+void rpctl_leaving_times(const struct rpctl_leaving *leaving, int64_t *ret_since_ms, int64_t *ret_deadline_ms)
+{
+    bool leaves = rpctl_generation_is_leaving(leaving->generation);
+
+    *ret_since_ms = leaves ? leaving->since_ms : 0;
+    *ret_deadline_ms = leaves ? leaving->deadline_ms : 0;
 }
 
 void rpctl_leaving_disown(struct rpctl_service *service, const struct rpctl_operation *operation)

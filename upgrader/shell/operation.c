@@ -2,6 +2,7 @@
 
 #include "pure/exit_code.h"
 #include "pure/json_memory.h"
+#include "pure/request.h"
 #include "pure/timestamp.h"
 #include "shell/service.h"
 
@@ -42,7 +43,8 @@ void rpctl_operation_free(struct rpctl_operation *operation)
     assert(!operation->witness);
     while (*link != operation) link = &(*link)->next;
     *link = operation->next;
-    if (operation->log) json_decref(operation->log);
+    json_decref(operation->log);
+    json_decref(operation->events);
     free(operation);
 }
 
@@ -75,6 +77,7 @@ static bool emit(struct rpctl_operation *operation, json_t *event)
     char *line;
 
     json_object_set_new(event, "service", json_string(operation->service->config->name));
+    json_object_set_new(event, "schema", json_integer(RPCTL_SCHEMA));
     line = event ? json_dumps(event, JSON_COMPACT | JSON_REAL_PRECISION(9)) : NULL;
     whole = line && !rpctl_json_memory_was_short();
     if (whole) {
@@ -85,6 +88,15 @@ static bool emit(struct rpctl_operation *operation, json_t *event)
     json_decref(event);
     rpctl_json_memory_watch(); /* for the next one */
     return whole;
+}
+
+/* Of more than there is room for, the latest. */
+static void keep(struct rpctl_operation *operation, json_t *event)
+{
+    if (!operation->events) operation->events = json_array();
+    if (json_array_size(operation->events) == RPCTL_OPERATION_EVENTS_MAX)
+        json_array_remove(operation->events, 0);
+    json_array_append(operation->events, event);
 }
 
 void rpctl_operation_announce(struct rpctl_operation *operation)
@@ -106,6 +118,7 @@ static void emit_phase(struct rpctl_operation *operation, const char *state, con
         json_object_set_new(event, "ms", json_real(since_ms(operation->phase_begun_ns)));
     if (event && more) json_object_update(event, more);
     if (more) json_decref(more);
+    if (strcmp(state, "end") == 0 || strcmp(state, "fail") == 0) keep(operation, event);
     emit(operation, event);
 }
 
@@ -161,12 +174,15 @@ void rpctl_operation_progress(struct rpctl_operation *operation)
 void rpctl_operation_warn(struct rpctl_operation *operation, const char *format, ...)
 {
     char text[RPCTL_OPERATION_DETAIL_BYTES];
+    json_t *event;
     va_list arguments;
 
     va_start(arguments, format);
     vsnprintf(text, sizeof text, format, arguments);
     va_end(arguments);
-    emit(operation, json_pack("{ss,ss}", "event", "warning", "text", text));
+    event = json_pack("{ss,ss}", "event", "warning", "text", text);
+    keep(operation, event);
+    emit(operation, event);
 }
 
 static json_t *result_event(const struct rpctl_operation *operation)
@@ -232,6 +248,7 @@ static void send_result(struct rpctl_operation *operation, const struct rpctl_wi
         json_decref(service->last_result);
         service->last_result = json_incref(event);
         service->plain_result[0] = '\0';
+        service->last_result_s = time(NULL);
     }
     if (!emit(operation, event)) send_plain_result(operation);
     for (size_t i = 0; i < operation->follower_count; i++)
@@ -260,6 +277,11 @@ void rpctl_operation_finish(struct rpctl_operation *operation, int exit_code)
         rpctl_witness_stop(operation->witness, on_witness, operation);
     else
         send_result(operation, NULL);
+}
+
+double rpctl_operation_phase_ms(const struct rpctl_operation *operation)
+{
+    return since_ms(operation->phase_begun_ns);
 }
 
 void rpctl_operation_describe(const struct rpctl_operation *operation, char *text, size_t bytes)

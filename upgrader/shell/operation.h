@@ -13,6 +13,7 @@
 
 #define RPCTL_OPERATION_DETAIL_BYTES 320
 #define RPCTL_OPERATION_PROGRESS_MS  100
+#define RPCTL_OPERATION_EVENTS_MAX   64
 
 struct rpctl_service;
 
@@ -26,6 +27,8 @@ struct rpctl_operation {
     int64_t since_s;     /* wall clock */
     uint64_t begun_ns;   /* monotonic */
     long by_uid, by_pid; /* who asked; -1 = the supervisor's own start */
+
+    json_t *events; /* what a client that comes later has missed: ends of phases, warnings; bounded */
 
     const char *phase; /* under way, or NULL */
     uint64_t phase_begun_ns;
@@ -79,6 +82,9 @@ void rpctl_operation_warn(struct rpctl_operation *operation, const char *format,
 /* Waits for the witness, sends the result to all followers, remembers it as the service's last one, frees the
  * operation and tells the service (rpctl_service_on_operation_over). */
 void rpctl_operation_finish(struct rpctl_operation *operation, int exit_code);
+
+/* How long the phase under way has taken. */
+double rpctl_operation_phase_ms(const struct rpctl_operation *operation);
 
 /* "upgrade 1 -> 2 (bake) is under way since 2026-01-31T12:00:00Z, asked for by uid 0, pid 4711" */
 void rpctl_operation_describe(const struct rpctl_operation *operation, char *text, size_t bytes);

@@ -27,7 +27,7 @@ static void send_json(struct rpctl_control_client *client, const json_t *event)
     free(line);
 }
 
-static void answer_status(struct rpctl_service *service, struct rpctl_control_client *client)
+void rpctl_service_send_status(struct rpctl_service *service, struct rpctl_control_client *client)
 {
     json_t *status;
 
@@ -151,7 +151,8 @@ static void dispatch(struct rpctl_service *service, struct rpctl_control_client 
                      const struct rpctl_request *request)
 {
     switch (request->command) {
-    case RPCTL_REQUEST_STATUS: answer_status(service, client); return;
+    case RPCTL_REQUEST_STATUS: rpctl_service_census_ask(service, client); return;
+    case RPCTL_REQUEST_WATCH: rpctl_service_watch_add(service, client); return;
     case RPCTL_REQUEST_FOLLOW: answer_follow(service, client); return;
     case RPCTL_REQUEST_ABORT: answer_abort(service, client); return;
     case RPCTL_REQUEST_STOP: answer_stop(service, client); return;
@@ -185,6 +186,8 @@ static void on_client_closed(struct rpctl_control_client *client, void *data)
 
     for (struct rpctl_operation *operation = service->operations; operation; operation = operation->next)
         rpctl_operation_forget(operation, client);
+    rpctl_service_census_forget(service, client);
+    rpctl_service_watch_forget(service, client);
 }
 
 int rpctl_service_control_start(struct rpctl_service *service, struct rp_error *error)

@@ -1,19 +1,22 @@
 /* The whole state of one supervisor, and the parts of the shell that work on it.
  *
- * Private to shell/. One struct, one thread (the loop's); only `groups` and `shares` belong to the jobs. Each
- * group of functions below is one file. */
+ * Private to shell/. One struct, one thread (the loop's); only `groups` and `steered_generation` belong to
+ * the jobs. Each group of functions below is one file. */
 #ifndef RPCTL_SERVICE_H
 #define RPCTL_SERVICE_H
 
 #include "linux/groups.h"
 #include "pure/result_line.h"
 #include "pure/rollout.h"
+#include "shell/census.h"
 #include "shell/generation.h"
 #include "shell/jobs.h"
 #include "shell/operation.h"
 #include "shell/supervisor.h"
+#include "shell/watch.h"
 
 #include <rp/error.h>
+#include <stdatomic.h>
 #include <uv.h>
 
 #define RPCTL_LOOK_INTERVAL_MS  2    /* between two looks at the accept queues */
@@ -47,7 +50,8 @@ struct rpctl_service {
     const struct rpctl_supervisor_config *config;
     enum rpctl_service_state state;
     bool released; /* while stopping: our duplicates are closed, every process was told */
-    int exit_code; /* of the supervisor */
+    int64_t stop_since_ms, stop_deadline_ms; /* wall clock, of that */
+    int exit_code;                           /* of the supervisor */
     uv_loop_t loop;
     int64_t since_s;
     int cwd_fd;
@@ -56,7 +60,9 @@ struct rpctl_service {
 
     struct rpctl_jobs jobs;
     struct rpctl_groups *groups; /* jobs only */
-    unsigned steered_generation; /* jobs only: who has all traffic; 0 = nobody was steered to */
+    /* Written by jobs only, read by the status too, which then tells what the kernel does even where the loop
+     * has not heard of it yet: who has all traffic; 0 = nobody was steered to. */
+    _Atomic unsigned steered_generation;
 
     struct rpctl_generation *generations; /* newest first */
     struct rpctl_generation *serving;     /* the old one during an upgrade; NULL before the first start */
@@ -74,6 +80,7 @@ struct rpctl_service {
     bool first_release_waits;               /* until somebody follows, see RPCTL_PARENT_GRACE_MS */
     json_t *last_result;
     char plain_result[RPCTL_RESULT_LINE_BYTES];    /* instead of it, when there was no memory; "" */
+    int64_t last_result_s;                         /* wall clock */
     struct rpctl_probe_round *round;               /* whose answer is wanted, or NULL */
     char probe_text[RPCTL_OPERATION_DETAIL_BYTES]; /* the last answer */
     unsigned rounds;                               /* under way, wanted or not */
@@ -81,8 +88,11 @@ struct rpctl_service {
     unsigned sweeps; /* under way */
     bool swept;      /* while stopping: the last sweep of every generation has begun */
 
+    struct rpctl_census census;
+    struct rpctl_watch watch;
+
     uv_timer_t deadline_timer, probe_timer, bake_timer, stop_timer, progress_timer, listen_timer,
-        upkeep_timer;
+        upkeep_timer, watch_timer;
     uv_poll_t notify_poll;
     int notify_fd;
     uv_signal_t term_signal, int_signal, child_signal;
@@ -225,6 +235,10 @@ void rpctl_steering_close(struct rpctl_service *service, struct rpctl_generation
 /* What a drain needs; made with the generation, let go of before it is freed. -ENOMEM. */
 int rpctl_leaving_new(struct rpctl_service *service, struct rpctl_generation *generation);
 void rpctl_leaving_let_go(struct rpctl_leaving *leaving);
+/* Wall clock: when its drain began, and when its processes will be killed; 0 = it is not draining, or they
+ * were not told to stop yet. */
+void rpctl_leaving_times(const struct rpctl_leaving *leaving, int64_t *ret_since_ms,
+                         int64_t *ret_deadline_ms);
 
 /* Begins the drain of `generation` for `operation`, whose result may wait for it. */
 void rpctl_service_leave(struct rpctl_generation *generation, struct rpctl_operation *operation);
@@ -248,7 +262,31 @@ const char *rpctl_service_probe_text(const struct rpctl_service *service); /* th
  */
 
 int rpctl_service_control_start(struct rpctl_service *service, struct rp_error *error);
-json_t *rpctl_service_status(struct rpctl_service *service); /* NULL when memory is short */
+/* The state of this moment, with the connections of the last count. NULL when memory is short. */
+json_t *rpctl_service_status(struct rpctl_service *service);
+void rpctl_service_send_status(struct rpctl_service *service, struct rpctl_control_client *client);
+
+/* --- census.c: counts connections ------------------------------------------------------------------------
+ */
+
+/* Sends the client a status when a count that begins from now on has ended, and finishes it. */
+void rpctl_service_census_ask(struct rpctl_service *service, struct rpctl_control_client *client);
+/* Every process that runs now was counted. */
+bool rpctl_service_census_is_complete(const struct rpctl_service *service);
+/* Counts for nobody in particular, unless a count runs already. */
+void rpctl_service_census_refresh(struct rpctl_service *service);
+void rpctl_service_census_forget(struct rpctl_service *service, const struct rpctl_control_client *client);
+/* The supervisor ends: who still waits gets a status now. */
+void rpctl_service_census_end(struct rpctl_service *service);
+
+/* --- watch.c: clients that want a status at every change ------------------------------------------------
+ */
+
+void rpctl_service_watch_add(struct rpctl_service *service, struct rpctl_control_client *client);
+void rpctl_service_watch_forget(struct rpctl_service *service, const struct rpctl_control_client *client);
+void rpctl_service_watch_counted(struct rpctl_service *service); /* a count has ended */
+/* The supervisor ends: the last status, and the end of the connections. */
+void rpctl_service_watch_end(struct rpctl_service *service);
 
 /* --- supervisor.c
  * -------------------------------------------------------------------------------------------- */

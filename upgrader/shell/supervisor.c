@@ -24,8 +24,9 @@ static void close_own_handles(struct rpctl_service *service)
         (uv_handle_t *)&service->deadline_timer, (uv_handle_t *)&service->probe_timer,
         (uv_handle_t *)&service->bake_timer,     (uv_handle_t *)&service->stop_timer,
         (uv_handle_t *)&service->progress_timer, (uv_handle_t *)&service->listen_timer,
-        (uv_handle_t *)&service->upkeep_timer,   (uv_handle_t *)&service->term_signal,
-        (uv_handle_t *)&service->int_signal,     (uv_handle_t *)&service->child_signal,
+        (uv_handle_t *)&service->upkeep_timer,     (uv_handle_t *)&service->watch_timer,
+        (uv_handle_t *)&service->term_signal,    (uv_handle_t *)&service->int_signal,
+        (uv_handle_t *)&service->child_signal,
     };
 
     for (size_t i = 0; i < sizeof handles / sizeof *handles; i++) uv_close(handles[i], NULL);
@@ -36,6 +37,8 @@ static void begin_closing(struct rpctl_service *service)
 {
     struct rpctl_generation *generation;
 
+    rpctl_service_census_end(service);
+    rpctl_service_watch_end(service);
     service->state = RPCTL_SERVICE_CLOSING;
     /* Freed at the very end: jobs that are still running know them. */
     for (generation = service->generations; generation; generation = generation->next) {
@@ -119,7 +122,9 @@ static void on_released(struct rpctl_service *service)
     unsigned deadline_ms = service->policy.drain_timeout_ms;
 
     service->released = true;
+    service->stop_since_ms = rpctl_service_wall_ms();
     if (service->serving) deadline_ms = service->serving->policy.drain_timeout_ms;
+    service->stop_deadline_ms = service->stop_since_ms + deadline_ms;
     signal_all(service, SIGTERM);
     uv_timer_start(&service->stop_timer, on_stop_deadline, deadline_ms, 0);
     rpctl_service_on_process_gone(service);
@@ -253,7 +258,7 @@ static void init_handles(struct rpctl_service *service)
 {
     uv_timer_t *const timers[] = {&service->deadline_timer, &service->probe_timer,    &service->bake_timer,
                                   &service->stop_timer,     &service->progress_timer, &service->listen_timer,
-                                  &service->upkeep_timer};
+                                  &service->upkeep_timer,     &service->watch_timer};
 
     for (size_t i = 0; i < sizeof timers / sizeof *timers; i++) init_timer(service, timers[i]);
     uv_timer_start(&service->upkeep_timer, on_upkeep, RPCTL_UPKEEP_MS, RPCTL_UPKEEP_MS);

@@ -13,6 +13,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -104,11 +105,19 @@ static void fake_supervisor(const char *answer, int count)
     open_dir();
     cr_assert_eq(rpctl_unix_socket_bind(rpctl_service_dir_fd(dir), "control", SOCK_STREAM, &listener, &error),
                  0);
+    int listens[2];
+    char byte;
+    cr_assert_eq(pipe(listens), 0);
     supervisor = fork();
     if (supervisor == 0) {
+        listen(listener, count); /* again: a client asks whose socket it is */
+        write_all(listens[1], "l", 1);
         for (int i = 0; i < count; i++) serve_one(listener, answer);
         _exit(0);
     }
+    cr_assert_eq(read(listens[0], &byte, 1), 1);
+    close(listens[0]);
+    close(listens[1]);
     close(listener);
 }
 
@@ -299,8 +308,9 @@ Test(commands, a_result_that_makes_no_sense)
     fake_supervisor(HEADING, 1);
     cr_assert_eq(run(rpctl_command_restart, "--json restart"), 70);
     supervisor_ends();
-    cr_assert(strstr(out, HEADING "{\"event\":\"result\",\"service\":\"web\",\"exit\":70,\"outcome\":\"bug\","
-                                  "\"reason\":\"the supervisor went"),
+    cr_assert(strstr(out, HEADING
+                     "{\"event\":\"result\",\"schema\":1,\"service\":\"web\",\"exit\":70,\"outcome\":\"bug\","
+                     "\"reason\":\"the supervisor went"),
               "%s", out);
     cr_assert_str_eq(err, "");
     expect_no_leak();
@@ -350,8 +360,9 @@ Test(commands, no_service)
         }
     }
     cr_assert_eq(run(rpctl_command_upgrade, "--json upgrade /x"), 5);
-    cr_assert(strstr(out, "{\"event\":\"result\",\"service\":\"web\",\"exit\":5,\"outcome\":\"no "
-                          "service\",\"reason\":\"no service web"),
+    cr_assert(strstr(out,
+                     "{\"event\":\"result\",\"schema\":1,\"service\":\"web\",\"exit\":5,\"outcome\":\"no "
+                     "service\",\"reason\":\"no service web"),
               "%s", out);
     cr_assert_eq(out[strlen(out) - 1], '\n');
     expect_no_leak();
@@ -430,12 +441,48 @@ Test(commands, status)
     cr_assert(strstr(err, "protocol version"));
     supervisor_ends();
     fake_supervisor("", 1);
-    cr_assert_eq(run(rpctl_command_status, "status"), 70);
+    cr_assert_eq(run(rpctl_command_status, "status"), 5);
+    cr_assert_str_eq(err, "rpctl: the supervisor of service web has ended\n");
     supervisor_ends();
-    /* --watch ends when the service does */
-    fake_supervisor(answer, 1);
+    expect_no_leak();
+}
+
+/* It closes the connection, and lives on. */
+Test(commands, status_without_an_answer)
+{
+    fake_supervisor("", 2);
+    cr_assert_eq(run(rpctl_command_status, "status"), 70);
+    cr_assert_str_eq(err, "rpctl: the supervisor went away without an answer\n");
+    cr_assert_eq(kill(supervisor, SIGKILL), 0);
+    supervisor_ends();
+}
+
+/* Not on a terminal: a block for each status, until the service ends. */
+Test(commands, status_watch)
+{
+    static const char answers[] =
+        "{\"event\":\"status\",\"service\":\"web\",\"release\":\"v1\",\"generations\":[]}\n"
+        "{\"event\":\"status\",\"service\":\"web\",\"release\":\"v2\",\"generations\":[]}\n";
+    char wanted[sizeof answers + 256];
+    fake_supervisor(answers, 1);
     cr_assert_eq(run(rpctl_command_status, "status --watch"), 5);
     cr_assert(strstr(out, "service     web: v1\n"), "%s", out);
+    cr_assert(strstr(out, "PIDS\n\nservice     web: v2\n"), "%s", out);
+    cr_assert_null(strchr(out, '\x1b'), "%s", out);
+    cr_assert_str_eq(err, "rpctl: the supervisor of service web has ended\n");
+    supervisor_ends();
+    cr_assert_str_eq(request_text, "{\"v\":1,\"command\":\"watch\"}\n");
+    fake_supervisor(answers, 1);
+    cr_assert_eq(run(rpctl_command_status, "--json status --watch"), 5);
+    snprintf(wanted, sizeof wanted,
+             "%s{\"event\":\"result\",\"schema\":1,\"service\":\"web\",\"exit\":5,\"outcome\":\"no "
+             "service\",\"reason\":\"the supervisor of service web has ended\"}\n",
+             answers);
+    cr_assert_str_eq(out, wanted);
+    supervisor_ends();
+    fake_supervisor("{\"event\":\"result\",\"exit\":2,\"reason\":\"no such command\"}\n", 1);
+    cr_assert_eq(run(rpctl_command_status, "status --watch"), 70);
+    cr_assert(strstr(err, "no such command"));
     supervisor_ends();
     expect_no_leak();
 }
@@ -548,7 +595,8 @@ Test(commands, version_and_help)
     cr_assert_eq(run(rpctl_command_version, "version"), 0);
     cr_assert_str_eq(out, "rpctl " RPCTL_VERSION "\n");
     cr_assert_eq(run(rpctl_command_version, "--json version"), 0);
-    cr_assert_str_eq(out, "{\"event\":\"version\",\"version\":\"" RPCTL_VERSION "\",\"protocol\":1}\n");
+    cr_assert_str_eq(out, "{\"event\":\"version\",\"schema\":1,\"version\":\"" RPCTL_VERSION
+                          "\",\"protocol\":1}\n");
     cr_assert_eq(run(rpctl_command_help, "help"), 0);
     cr_assert(strstr(out, "usage: rpctl"));
 }
