@@ -4,115 +4,135 @@
 #include "linux/sock_diag.h"
 
 #include <errno.h>
-#include <stdint.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define COUNTED SIZE_MAX /* in the place of a holder */
+/* Theory. sock_diag lists the connections with their inodes, /proc tells which process holds which inode.
+ * Most servers are one process for each of the pids asked for, so those are looked at first; the walk through
+ * all of /proc for their descendants is made only when a connection is left that none of them holds. */
 
-struct held {
+struct connection {
     uint64_t inode;
-    size_t holder; /* index of the process */
+    bool counted; /* it counts once, though several processes hold it */
 };
 
-struct held_list {
-    struct held *items;
+struct connections {
+    struct connection *items; /* sorted, each inode once */
     size_t count;
-    size_t capacity;
+    size_t uncounted;
 };
 
 static int compare(const void *a, const void *b)
 {
-    uint64_t left = ((const struct held *)a)->inode, right = ((const struct held *)b)->inode;
+    uint64_t left = ((const struct connection *)a)->inode, right = ((const struct connection *)b)->inode;
 
     return left < right ? -1 : left > right;
 }
 
-static int append(struct held_list *held, size_t holder, const struct rpctl_process_socket *sockets,
-                  size_t count)
+/* Those in an accept queue have no inode. */
+static int append(struct connections *connections, const struct rpctl_diag_list *list)
 {
-    size_t needed = held->count + count;
+    size_t most = connections->count + list->count;
+    struct connection *grown = realloc(connections->items, (most + 1) * sizeof *grown);
 
-    if (needed > held->capacity) {
-        struct held *grown = realloc(held->items, 2 * needed * sizeof *grown);
-
-        if (!grown) return -ENOMEM;
-        held->items = grown;
-        held->capacity = 2 * needed;
-    }
-    for (size_t i = 0; i < count; i++) held->items[held->count++] = (struct held){sockets[i].inode, holder};
+    if (!grown) return -ENOMEM;
+    connections->items = grown;
+    for (size_t i = 0; i < list->count; i++)
+        if (list->entries[i].inode)
+            grown[connections->count++] = (struct connection){.inode = list->entries[i].inode};
     return 0;
 }
 
-static int append_process(struct held_list *held, size_t holder, pid_t pid, struct rp_error *error)
+/* Two of the addresses may cover the same connection. */
+static void sort(struct connections *connections)
 {
-    struct rpctl_process_socket *sockets = NULL;
-    size_t count = 0;
-    int status = rpctl_process_sockets(pid, &sockets, &count, error);
+    size_t kept = 0;
 
-    if (status < 0) return status == -ESRCH ? 0 : status;
-    status = append(held, holder, sockets, count);
-    free(sockets);
-    return status < 0 ? rp_error_set(error, status, "no memory for the sockets of pid %d", (int)pid) : 0;
+    if (connections->count > 0)
+        qsort(connections->items, connections->count, sizeof *connections->items, compare);
+    for (size_t i = 0; i < connections->count; i++)
+        if (kept == 0 || connections->items[kept - 1].inode != connections->items[i].inode)
+            connections->items[kept++] = connections->items[i];
+    connections->count = connections->uncounted = kept;
 }
 
-static int append_tree(struct held_list *held, size_t holder, pid_t root, struct rp_error *error)
-{
-    pid_t *pids = malloc(RPCTL_PROCESS_TREE_MAX * sizeof *pids);
-    size_t count = 0;
-    int status;
-
-    if (!pids) return rp_error_set(error, -ENOMEM, "no memory for the processes of pid %d", (int)root);
-    status = rpctl_process_tree(root, pids, RPCTL_PROCESS_TREE_MAX, &count, error);
-    if (status == -ESRCH) status = 0;
-    for (size_t i = 0; status == 0 && i < count; i++) status = append_process(held, holder, pids[i], error);
-    free(pids);
-    return status;
-}
-
-/* A connection is counted once, though several processes hold it or two of the addresses cover it. */
-static void count_held(const struct rpctl_diag_list *connections, struct held_list *held,
-                       unsigned long *counts)
-{
-    for (size_t i = 0; i < connections->count; i++) {
-        struct held wanted = {.inode = connections->entries[i].inode};
-        struct held *found;
-
-        if (wanted.inode == 0 || held->count == 0) continue;
-        found = bsearch(&wanted, held->items, held->count, sizeof wanted, compare);
-        if (!found || found->holder == COUNTED) continue;
-        counts[found->holder]++;
-        found->holder = COUNTED;
-    }
-}
-
-static int count_all(const struct rp_address *addresses, size_t address_count, struct held_list *held,
-                     unsigned long *counts, struct rp_error *error)
+static int list_all(const struct rp_address *addresses, size_t address_count, struct connections *connections,
+                    struct rp_error *error)
 {
     int status = 0;
 
-    for (size_t i = 0; status == 0 && held->count > 0 && i < address_count; i++) {
-        struct rpctl_diag_list connections = {0};
+    for (size_t i = 0; status == 0 && i < address_count; i++) {
+        struct rpctl_diag_list list = {0};
 
-        status = rpctl_sock_diag_established(&addresses[i], &connections, error);
-        if (status == 0) count_held(&connections, held, counts);
-        rpctl_diag_list_free(&connections);
+        status = rpctl_sock_diag_established(&addresses[i], &list, error);
+        if (status == 0 && append(connections, &list) < 0)
+            status = rp_error_set(error, -ENOMEM, "no memory to count connections");
+        rpctl_diag_list_free(&list);
     }
+    sort(connections);
+    return status;
+}
+
+static void count_held(struct connections *connections, const struct rpctl_process_socket *sockets,
+                       size_t socket_count, unsigned long *count)
+{
+    for (size_t i = 0; i < socket_count; i++) {
+        struct connection wanted = {.inode = sockets[i].inode};
+        struct connection *found =
+            bsearch(&wanted, connections->items, connections->count, sizeof wanted, compare);
+
+        if (!found || found->counted) continue;
+        found->counted = true;
+        connections->uncounted--;
+        ++*count;
+    }
+}
+
+static int count_process(struct connections *connections, pid_t pid, unsigned long *count,
+                         struct rp_error *error)
+{
+    struct rpctl_process_socket *sockets = NULL;
+    size_t socket_count = 0;
+    int status;
+
+    if (connections->uncounted == 0) return 0;
+    status = rpctl_process_sockets(pid, &sockets, &socket_count, error);
+    if (status < 0) return status == -ESRCH ? 0 : status;
+    count_held(connections, sockets, socket_count, count);
+    free(sockets);
+    return 0;
+}
+
+static int count_descendants(struct connections *connections, const pid_t *pids, size_t pid_count,
+                             unsigned long *counts, struct rp_error *error)
+{
+    struct rpctl_process_member *members = calloc(RPCTL_PROCESS_TREE_MAX, sizeof *members);
+    size_t count = 0;
+    int status;
+
+    if (!members) return rp_error_set(error, -ENOMEM, "no memory to count connections");
+    status = rpctl_process_trees(pids, pid_count, members, RPCTL_PROCESS_TREE_MAX, &count, error);
+    for (size_t i = 0; status == 0 && i < count; i++)
+        status = count_process(connections, members[i].pid, &counts[members[i].root], error);
+    free(members);
     return status;
 }
 
 int rpctl_connection_count_each(const struct rp_address *addresses, size_t address_count, const pid_t *pids,
                                 size_t pid_count, unsigned long *ret_counts, struct rp_error *error)
 {
-    struct held_list held = {0};
+    struct connections connections = {0};
     unsigned long *counts = calloc(pid_count + 1, sizeof *counts);
     int status = counts ? 0 : rp_error_set(error, -ENOMEM, "no memory to count connections");
 
-    for (size_t i = 0; status == 0 && i < pid_count; i++) status = append_tree(&held, i, pids[i], error);
-    if (held.count > 0) qsort(held.items, held.count, sizeof *held.items, compare);
-    if (status == 0) status = count_all(addresses, address_count, &held, counts, error);
+    if (status == 0 && pid_count > 0) status = list_all(addresses, address_count, &connections, error);
+    for (size_t i = 0; status == 0 && i < pid_count; i++)
+        status = count_process(&connections, pids[i], &counts[i], error);
+    if (status == 0 && connections.uncounted > 0)
+        status = count_descendants(&connections, pids, pid_count, counts, error);
     if (status == 0) memcpy(ret_counts, counts, pid_count * sizeof *counts);
-    free(held.items);
+    free(connections.items);
     free(counts);
     return status;
 }

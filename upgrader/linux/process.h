@@ -78,4 +78,13 @@ int rpctl_process_sockets(pid_t pid, struct rpctl_process_socket **ret_sockets, 
  * forks meanwhile may be missed. */
 int rpctl_process_tree(pid_t pid, pid_t *pids, size_t max, size_t *ret_count, struct rp_error *error);
 
+/* The same for several at once, with one look at /proc. Who belongs to two of them goes with the first. At
+ * most `max` in all. */
+struct rpctl_process_member {
+    pid_t pid;
+    size_t root; /* index */
+};
+int rpctl_process_trees(const pid_t *roots, size_t root_count, struct rpctl_process_member *members,
+                        size_t max, size_t *ret_count, struct rp_error *error);
+
 #endif

@@ -154,28 +154,75 @@ static void move_to_front(pid_t *pids, size_t count, pid_t pid)
         }
 }
 
-static int read_tree(pid_t pid, pid_t *pids, size_t max, size_t *ret_count)
+static int tree_of(const struct stat_list *all, pid_t pid, pid_t *pids, size_t max, size_t *ret_count)
 {
-    DIR *dir = opendir("/proc");
-    if (!dir) return -errno;
-    struct stat_list all = {0};
     size_t count = 0;
-    int r = read_all_stats(dir, &all);
-    closedir(dir);
-    if (r == 0) do
-            r = add_relatives(&all, pid, pids, max, &count);
-        while (r > 0);
-    free(all.items);
+    int r;
+    do r = add_relatives(all, pid, pids, max, &count);
+    while (r > 0);
     if (r < 0) return r;
     move_to_front(pids, count, pid);
     *ret_count = count;
     return 0;
 }
 
+static int read_proc(struct stat_list *all)
+{
+    DIR *dir = opendir("/proc");
+    if (!dir) return -errno;
+    int r = read_all_stats(dir, all);
+    closedir(dir);
+    return r;
+}
+
+static int cannot_read(int code, struct rp_error *error)
+{
+    return rp_error_set(error, code, "cannot read /proc: %s", strerror(-code));
+}
+
 int rpctl_process_tree(pid_t pid, pid_t *pids, size_t max, size_t *ret_count, struct rp_error *error)
 {
-    int r = read_tree(pid, pids, max, ret_count);
+    struct stat_list all = {0};
+    int r = read_proc(&all);
+    if (r == 0) r = tree_of(&all, pid, pids, max, ret_count);
+    free(all.items);
     if (r == -E2BIG) return rp_error_set(error, r, "process %d has more than %zu descendants", (int)pid, max);
-    if (r < 0) return rp_error_set(error, r, "cannot read /proc: %s", strerror(-r));
+    return r < 0 ? cannot_read(r, error) : 0;
+}
+
+static bool is_member(const struct rpctl_process_member *members, size_t count, pid_t pid)
+{
+    for (size_t i = 0; i < count; i++)
+        if (members[i].pid == pid) return true;
+    return false;
+}
+
+static int add_members(const struct stat_list *all, const pid_t *roots, size_t root, pid_t *pids,
+                       struct rpctl_process_member *members, size_t max, size_t *count)
+{
+    size_t found = 0;
+    int r = tree_of(all, roots[root], pids, max, &found);
+    for (size_t i = 0; r == 0 && i < found; i++) {
+        if (is_member(members, *count, pids[i])) continue;
+        if (*count == max) return -E2BIG;
+        members[(*count)++] = (struct rpctl_process_member){pids[i], root};
+    }
+    return r;
+}
+
+int rpctl_process_trees(const pid_t *roots, size_t root_count, struct rpctl_process_member *members,
+                        size_t max, size_t *ret_count, struct rp_error *error)
+{
+    struct stat_list all = {0};
+    pid_t *pids = calloc(max, sizeof *pids);
+    size_t count = 0;
+    int r = pids ? read_proc(&all) : -ENOMEM;
+    for (size_t i = 0; r == 0 && i < root_count; i++)
+        r = add_members(&all, roots, i, pids, members, max, &count);
+    free(all.items);
+    free(pids);
+    if (r == -E2BIG) return rp_error_set(error, r, "the processes have more than %zu descendants", max);
+    if (r < 0) return cannot_read(r, error);
+    *ret_count = count;
     return 0;
 }

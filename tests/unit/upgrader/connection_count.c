@@ -350,7 +350,7 @@ Test(connection_count, a_process_that_may_not_be_looked_at)
 {
     unsigned long found = 4711;
     uint16_t port = 0;
-    int listener;
+    int listener, client;
     struct rp_address address;
     struct server server;
 
@@ -358,12 +358,15 @@ Test(connection_count, a_process_that_may_not_be_looked_at)
     listener = test_listen("127.0.0.1", &port);
     address = test_address("127.0.0.1", port);
     server = start_server(listener);
+    client = connect_to("127.0.0.1", port);
+    tell(&server, 'a');
     cr_assert_eq(setresuid(65534, 65534, 0), 0);
     cr_assert_eq(rpctl_connection_count(&address, 1, &server.pid, 1, &found, &error), -EACCES);
     cr_assert_neq(error.message[0], '\0');
     cr_assert_eq(found, 4711, "written only on success");
     cr_assert_eq(setresuid(0, 0, 0), 0);
     prctl(PR_SET_DUMPABLE, 1); /* for the leak checker; changing the user has cleared it */
+    test_close_client(client);
     end_server(&server);
     close(listener);
 }

@@ -275,6 +275,29 @@ Test(process, tree_of_children_and_grandchildren, .timeout = 20)
     end_child(child);
 }
 
+Test(process, trees_of_several, .timeout = 20)
+{
+    struct rpctl_process_member members[64];
+    size_t count = 7, of_first = 0;
+    struct child first = start_child(fork_two_generations), second = start_child(NULL);
+    pid_t roots[] = {first.pid, second.pid, first.pid};
+    wait_for_tree(first.pid, 5);
+    cr_assert_eq(rpctl_process_trees(roots, 3, members, 64, &count, &error), 0, "%s", error.message);
+    cr_assert_eq(count, 6, "each belongs to one");
+    for (size_t i = 0; i < count; i++) of_first += members[i].root == 0;
+    cr_assert_eq(of_first, 5);
+    cr_assert_eq(members[0].pid, first.pid);
+    cr_assert_eq(members[5].pid, second.pid);
+    cr_assert_eq(members[5].root, 1);
+    cr_assert_eq(rpctl_process_trees(roots, 0, members, 64, &count, &error), 0);
+    cr_assert_eq(count, 0);
+    cr_assert_eq(rpctl_process_trees(roots, 2, members, 5, &count, &error), -E2BIG);
+    cr_assert_not_null(strstr(error.message, "more than 5"));
+    kill_tree(first.pid);
+    end_child(first);
+    end_child(second);
+}
+
 static void new_session_with_orphan(void)
 {
     setsid();
