@@ -1,7 +1,10 @@
 """The manual tells of every command, option and event that there is, and of no other."""
 
+import contextlib
+import os
 import re
 import shutil
+import signal
 import subprocess
 import unittest
 
@@ -105,41 +108,66 @@ class ProtocolTest(services.ServiceCase):
 
     FIXED = ("operation", "phase", "state", "outcome")  # members whose texts are
 
-    def objects_in(self, value):
+    def objects_in(self, value, kinds):
+        """(kinds of event, object): the events that a status repeats keep their own kind."""
         if isinstance(value, dict):
-            yield value
+            kinds = (value["event"],) if "event" in value else kinds
+            yield kinds, value
             for name, inner in value.items():
                 if name != "policy":
-                    yield from self.objects_in(inner)
+                    yield from self.objects_in(inner, (*kinds, "result") if name == "last" else kinds)
         elif isinstance(value, list):
             for inner in value:
-                yield from self.objects_in(inner)
+                yield from self.objects_in(inner, kinds)
 
     def assert_told(self, word, text):
         self.assertRegex(text, rf"(?m)^\.(Ql|It|It Cm) (\w+ , )*{word}\b")
 
+    def status_of_one_that_died(self):
+        """Killed until there is a pause before it is launched again."""
+        while True:
+            outcome = self.box.rpctl("status")
+            instance = outcome.events[0]["generations"][0]["instances"][0]
+            if "next_try" in instance:
+                return outcome
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(instance["pid"], signal.SIGKILL)
+
     def events(self):
-        outcomes = [self.start()]
+        outcomes = [self.box.rpctl("status"), self.start()]
+        watch = self.box.operation("status", "--watch")
         outcomes.append(self.upgrade(services.V2))
+        with services.Download(self.port):
+            upgrade = self.box.operation("upgrade", "--bake", "0", services.V1)
+            upgrade.until_phase("drain")
+            outcomes.append(self.box.rpctl("status"))
+        outcomes.append(upgrade.finish())
         outcomes.append(self.upgrade("--ready-timeout", "300ms", services.V1, *self.listen, "--fail-health", code=1))
         outcomes.append(self.box.rpctl("abort"))
         outcomes.append(self.box.rpctl("upgrade", self.box.dir / "absent"))
         outcomes.append(self.box.rpctl("status"))
+        outcomes.append(self.status_of_one_that_died())
         outcomes.append(self.stop())
-        outcomes.append(self.box.rpctl("status"))
+        outcomes.append(self.box.rpctl("version"))
+        watch.until(lambda event: event["event"] == "result")
+        outcomes.append(watch.finish())
         return [event for outcome in outcomes for event in outcome.events]
 
     def test_events(self):
         page = read("rpctl-protocol.7").partition(".Sh EVENTS")[2].partition(".Sh REQUESTS")[0]
-        outcomes = set()
+        outcomes, seen = set(), set()
         for event in self.events():
             outcomes.add(event.get("outcome"))
-            for found in self.objects_in(event):
-                for member in found.keys() - {"event", "service"}:
-                    self.assert_told(member, section(page, event["event"], "Ss"))
+            self.assertEqual(event["schema"], 1)
+            for kinds, found in self.objects_in(event, ()):
+                seen |= {(kinds[0], member) for member in found}
+                for member in found.keys() - {"event", "service", "schema"}:
+                    self.assert_told(member, "".join(section(page, kind, "Ss") for kind in kinds))
                 for text in (found[member] for member in self.FIXED if isinstance(found.get(member), str)):
                     self.assert_told(text, page)
         self.assertEqual(outcomes, {None, "done", "failed", "refused", "no service"})
+        self.assertLessEqual({("status", member) for member in ("drain", "deadline", "next_try", "ended", "connections", "last",
+                                                                "events", "total")}, seen)
 
 
 if __name__ == "__main__":
