@@ -26,7 +26,7 @@ class Screen:
         self.row = self.column = 0
         self.wrapped = 0
         self.colours = []
-        self.blank_moments = 0  # a write ended while nothing was to be seen
+        self.blank_moments = 0  # all that was to be seen was erased
 
     def resize(self, columns, rows):
         """What is there is cut; a program that draws again sets it right."""
@@ -44,9 +44,13 @@ class Screen:
             else:
                 self._character(text[0])
                 text = text[1:]
-        self.blank_moments += not self.text().strip()
 
     def _sequence(self, arguments, final):
+        before = self.text()
+        self._carry_out(arguments, final)
+        self.blank_moments += bool(before) and not self.text()
+
+    def _carry_out(self, arguments, final):
         if final == "m":
             self.colours.append(arguments)
         elif (final, arguments) == ("H", ""):
@@ -54,7 +58,7 @@ class Screen:
         elif (final, arguments) == ("K", ""):
             self.cells[self.row][self.column:] = [" "] * (self.columns - self.column)
         elif (final, arguments) == ("J", ""):
-            self._sequence("", "K")
+            self._carry_out("", "K")
             for row in range(self.row + 1, self.rows):
                 self.cells[row] = [" "] * self.columns
         else:

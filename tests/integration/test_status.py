@@ -55,7 +55,7 @@ class StatusCase(services.ServiceCase):
 
     @contextlib.contextmanager
     def again_and_again(self, look):
-        """Calls look() in a thread until the end of the block; what it raises is raised there."""
+        """Calls look() in a thread until the end of the block, which gets a list of what it has raised, at most one."""
         stop, failures = threading.Event(), []
 
         def run():
@@ -68,7 +68,7 @@ class StatusCase(services.ServiceCase):
         thread = threading.Thread(target=run)
         thread.start()
         try:
-            yield
+            yield failures
         finally:
             stop.set()
             thread.join()
@@ -116,6 +116,10 @@ class ConnectionsTest(StatusCase):
     def cpu_ns(self, pid):
         return sum(int(path.read_text().split()[0]) for path in pathlib.Path(f"/proc/{pid}/task").glob("*/schedstat"))
 
+    def is_idle(self, pid):
+        states = [path.read_text().rpartition(")")[2].split()[0] for path in pathlib.Path(f"/proc/{pid}/task").glob("*/stat")]
+        return set(states) == {"S"}
+
     def test_many_who_ask_at_once_share_a_count(self):
         self.start()
         supervisor = self.box.status()["supervisor"]["pid"]
@@ -131,10 +135,11 @@ class ConnectionsTest(StatusCase):
         for client in asked:
             (status,) = (json.loads(line) for line in client.makefile("rb"))
             self.assertEqual(status["generations"][0]["connections"], MANY)
+        harness.wait_until(lambda: self.is_idle(supervisor), "every count has ended")
         together = self.cpu_ns(supervisor) - before
         harness.figure(f"status with {MANY} connections: {once / 1e6:.1f} ms of the processor for one, "
                        f"{together / 1e6:.1f} ms for {TOGETHER} at once")
-        self.assertLess(together, TOGETHER / 3 * once)
+        self.assertLess(together, TOGETHER / 10 * once)
         self.stop()
 
     @contextlib.contextmanager
@@ -195,11 +200,10 @@ class TruthTest(StatusCase):
             answered = int(self.get().generation)
             seen.append((before, answered, self.check_sums(self.ask())))
 
-        with self.again_and_again(look):
-            for version in itertools.cycle((services.V2, services.V1)):
-                self.upgrade(version)
-                if len(seen) >= ENOUGH:
-                    break
+        versions = itertools.cycle((services.V2, services.V1))
+        with self.again_and_again(look) as failures:
+            while len(seen) < ENOUGH and not failures:
+                self.upgrade(next(versions))
         for before, answered, after in seen:
             self.assertLessEqual(before, answered)
             self.assertLessEqual(answered, after)
@@ -309,16 +313,16 @@ class TruthTest(StatusCase):
                     now = {i["pid"]: i["state"] for g in self.ask()["generations"] for i in g["instances"]}
                     self.assertNotEqual(now.get(instance["pid"]), "ready")
 
-        with self.again_and_again(look), self.load(fresh=8, keep_alive=8) as load:
+        with self.again_and_again(look) as failures, self.load(fresh=8, keep_alive=8) as load:
             self.upgrade(services.V2)
             self.upgrade("--ready-timeout", "300ms", services.V1, *self.listen, "--fail-health", code=1)
             upgrade = self.box.operation("upgrade", "--bake", "60s", services.V1)
             upgrade.until_phase("bake")
-            harness.wait_until(lambda: looked[-1].get("operation", {}).get("phase") == "bake", "the bake was seen")
+            harness.wait_until(lambda: looked and looked[-1].get("operation", {}).get("phase") == "bake" or failures, "the bake was seen")
             self.assert_code(self.box.rpctl("abort"), 0)
             self.assert_code(upgrade.finish(), 3)
             self.upgrade(services.V1, *self.listen)
-            harness.wait_until(lambda: len(looked) >= ENOUGH, "there were enough looks")
+            harness.wait_until(lambda: len(looked) >= ENOUGH or failures, "there were enough looks")
             self.assert_spotless(load)
         self.stop()
 

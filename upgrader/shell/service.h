@@ -276,7 +276,7 @@ bool rpctl_service_census_is_complete(const struct rpctl_service *service);
 /* Counts for nobody in particular, unless a count runs already. */
 void rpctl_service_census_refresh(struct rpctl_service *service);
 void rpctl_service_census_forget(struct rpctl_service *service, const struct rpctl_control_client *client);
-/* The supervisor ends: who still waits gets a status now. */
+/* The supervisor ends: who still waits, and who watches, gets a status now. */
 void rpctl_service_census_end(struct rpctl_service *service);
 
 /* --- watch.c: clients that want a status at every change ------------------------------------------------
@@ -285,7 +285,7 @@ void rpctl_service_census_end(struct rpctl_service *service);
 void rpctl_service_watch_add(struct rpctl_service *service, struct rpctl_control_client *client);
 void rpctl_service_watch_forget(struct rpctl_service *service, const struct rpctl_control_client *client);
 void rpctl_service_watch_counted(struct rpctl_service *service); /* a count has ended */
-/* The supervisor ends: the last status, and the end of the connections. */
+/* … and the end of the connections. */
 void rpctl_service_watch_end(struct rpctl_service *service);
 
 /* --- supervisor.c

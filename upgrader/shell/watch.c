@@ -116,6 +116,5 @@ void rpctl_service_watch_end(struct rpctl_service *service)
 {
     struct rpctl_watch *watch = &service->watch;
 
-    rpctl_service_watch_counted(service);
     for (size_t i = 0; i < watch->count; i++) rpctl_control_client_finish(watch->watchers[i].client);
 }
