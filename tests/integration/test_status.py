@@ -227,7 +227,7 @@ class TruthTest(StatusCase):
         self.assertEqual(self.check_sums(status), 1)
         self.assertEqual((status["last"]["outcome"], status["last"]["operation"]), ("rolled back", "upgrade"))
         self.assertRegex(status["last"]["ended"], TIME)
-        self.assertRegex(self.status_text(), r"(?m)^last +\d+ s ago: rolled back after .*: aborted; generation 1 serves all again")
+        self.assertRegex(self.status_text(), r"(?m)^last +upgrade, \d+ s ago: rolled back after .*: aborted; generation 1 serves all again")
         self.stop()
 
     def test_draining(self):

@@ -337,7 +337,7 @@ static void append_last(struct rpctl_text *out, const json_t *status, int64_t no
     json_t *result = json_copy((json_t *)(uintptr_t)last);
     json_object_set_new(result, "event", json_string("result"));
     rpctl_duration_describe_uptime(ended < now ? (uint64_t)(now - ended) : 0, ago);
-    rpctl_text_append(&line, "last        %s ago: ", ago);
+    rpctl_text_append(&line, "last        %s, %s ago: ", rpctl_json_text(last, "operation"), ago);
     rpctl_event_text_append(&view, result, &line);
     if (line.length > 0) line.bytes[--line.length] = '\0'; /* its newline */
     append_line(out, &line, width);

@@ -4,7 +4,7 @@
 
 #include <stdint.h>
 
-#define RPCTL_TIMESTAMP_BYTES 40
+#define RPCTL_TIMESTAMP_BYTES 48
 
 /* Seconds since 1970. A fraction of a second is accepted and cut off. -EINVAL for any other form. */
 int rpctl_timestamp_parse(int64_t *ret_seconds, const char *text);
