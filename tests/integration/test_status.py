@@ -158,7 +158,7 @@ class ConnectionsTest(StatusCase):
 
     def test_without_descriptors_there_is_no_figure(self):
         self.start()
-        with self.one_free_descriptor(self.box.status()["supervisor"]["pid"]):
+        with self.one_free_descriptor(self.ask()["supervisor"]["pid"]):  # which ends when the supervisor has closed its end
             generation = self.generation(1)
             self.assertNotIn("connections", generation)
             self.assertNotIn("connections", generation["instances"][0])

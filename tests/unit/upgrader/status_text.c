@@ -95,11 +95,11 @@ Test(status_text, the_last_operation)
 {
     cr_assert(strstr(status(LAST("\"exit\":0,\"operation\":\"upgrade\",\"ms\":1070"), 0),
                      "last        upgrade, 1 min ago: upgraded in 1.07 s\n"));
-    cr_assert(
-        strstr(status(LAST("\"exit\":3,\"operation\":\"upgrade\",\"ms\":1070,\"generation\":1,\"reason\":"
-                           "\"sick\""),
-                      0),
-               "last        upgrade, 1 min ago: rolled back after 1.07 s: sick; generation 1 serves all again\n"));
+    cr_assert(strstr(
+        status(LAST("\"exit\":3,\"operation\":\"upgrade\",\"ms\":1070,\"generation\":1,\"reason\":"
+                    "\"sick\""),
+               0),
+        "last        upgrade, 1 min ago: rolled back after 1.07 s: sick; generation 1 serves all again\n"));
     cr_assert_null(
         strstr(status(BEGIN OPERATION ",\"last\":{\"ended\":\"2030-01-31T11:59:00Z\"}}", 0), "last "));
 }
