@@ -76,7 +76,7 @@ def answer(peer):
 
 
 class Server:
-    def __init__(self, listeners, manner):
+    def __init__(self, listeners, manner=None):
         self.manner = manner  # of answering, or None
         self.selector = selectors.DefaultSelector()
         self.listeners = listeners

@@ -80,7 +80,7 @@ class HalfOpenTest(harness.Case):
                                         harness.BIN_DIR / "server-v1", *listen), 0)
         with LateAck(self.port) as late:
             clients = self.half_open()
-            upgrade = self.box.operation("upgrade", "--bake", "0", "--quiesce-timeout", "8s",
+            upgrade = self.box.operation("upgrade", "--bake", "0", "--quiesce-timeout", "60s",
                                          harness.BIN_DIR / "server-v2", *listen)
             upgrade.until_phase("quiesce", "begin")
             harness.let_pass(HELD_BACK)

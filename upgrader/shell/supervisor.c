@@ -24,7 +24,7 @@ static void close_own_handles(struct rpctl_service *service)
         (uv_handle_t *)&service->deadline_timer, (uv_handle_t *)&service->probe_timer,
         (uv_handle_t *)&service->bake_timer,     (uv_handle_t *)&service->stop_timer,
         (uv_handle_t *)&service->progress_timer, (uv_handle_t *)&service->listen_timer,
-        (uv_handle_t *)&service->upkeep_timer,     (uv_handle_t *)&service->watch_timer,
+        (uv_handle_t *)&service->upkeep_timer,   (uv_handle_t *)&service->watch_timer,
         (uv_handle_t *)&service->term_signal,    (uv_handle_t *)&service->int_signal,
         (uv_handle_t *)&service->child_signal,
     };
@@ -258,7 +258,7 @@ static void init_handles(struct rpctl_service *service)
 {
     uv_timer_t *const timers[] = {&service->deadline_timer, &service->probe_timer,    &service->bake_timer,
                                   &service->stop_timer,     &service->progress_timer, &service->listen_timer,
-                                  &service->upkeep_timer,     &service->watch_timer};
+                                  &service->upkeep_timer,   &service->watch_timer};
 
     for (size_t i = 0; i < sizeof timers / sizeof *timers; i++) init_timer(service, timers[i]);
     uv_timer_start(&service->upkeep_timer, on_upkeep, RPCTL_UPKEEP_MS, RPCTL_UPKEEP_MS);

@@ -19,6 +19,7 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 static bool strikes(const char *call, int error)
@@ -104,6 +105,7 @@ CALL(int, sched_getaffinity, EPERM, (pid_t pid, size_t bytes, cpu_set_t *set), (
 CALL(int, sched_setaffinity, EPERM, (pid_t pid, size_t bytes, const cpu_set_t *set), (pid, bytes, set))
 CALL(int, signalfd, EMFILE, (int fd, const sigset_t *signals, int flags), (fd, signals, flags))
 CALL(pid_t, waitpid, EINTR, (pid_t pid, int *status, int options), (pid, status, options))
+CALL(int, waitid, EINTR, (idtype_t type, id_t id, siginfo_t *info, int options), (type, id, info, options))
 
 /* --- those that take what they need: one more argument, or none --- */
 

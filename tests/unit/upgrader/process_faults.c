@@ -73,7 +73,7 @@ static pid_t start_orphan(void)
 Test(process_faults, an_orphan_is_found_or_the_reason_told)
 {
     pid_t pids[RPCTL_ORPHANS_MAX], orphan = start_orphan();
-    struct rpctl_orphan_owner owner = {"faults", 3, NULL, 0};
+    struct rpctl_orphan_owner owner = {.service = "faults", .generation = 3};
     struct rp_error error = {0};
     int fds = count_open_fds();
 

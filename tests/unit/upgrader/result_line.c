@@ -50,7 +50,8 @@ Test(result_line, without_an_operation_or_a_reason)
     struct rpctl_result_line result = {.service = "web", .exit = RPCTL_EXIT_DONE, .reason = ""};
 
     rpctl_result_line_format(text, &result);
-    cr_assert_str_eq(text, "{\"event\":\"result\",\"service\":\"web\",\"exit\":0,\"outcome\":\"done\"}");
+    cr_assert_str_eq(
+        text, "{\"event\":\"result\",\"schema\":1,\"service\":\"web\",\"exit\":0,\"outcome\":\"done\"}");
 }
 
 Test(result_line, a_reason_that_is_too_long_is_cut)
