@@ -93,7 +93,7 @@ static void note_launch(struct rpctl_service *service, struct rpctl_instance *in
     if (generation->first_start_time == 0) generation->first_start_time = instance->process.start_time;
     instance->state = RPCTL_INSTANCE_STARTING;
     instance->notifies = instance->handed_over = instance->said_ready = false;
-    instance->killed = instance->collected = false;
+    instance->told = instance->killed = instance->collected = false;
     instance->status[0] = instance->unfit[0] = '\0';
     instance->seen_listeners = instance->settled_looks = 0;
     instance->since_ms = rpctl_service_wall_ms();
@@ -163,16 +163,30 @@ int rpctl_service_launch(struct rpctl_service *service, struct rpctl_generation 
     return status;
 }
 
-void rpctl_service_signal(struct rpctl_generation *generation, int signal_number)
+static int signal_instance(struct rpctl_instance *instance, int signal_number)
 {
+    int status = rpctl_process_signal(&instance->process, signal_number);
+
+    if (status < 0 && status != -ESRCH) return status;
+    instance->state = RPCTL_INSTANCE_STOPPING;
+    instance->told = true;
+    if (signal_number == SIGKILL) instance->killed = true;
+    return 0;
+}
+
+int rpctl_service_signal(struct rpctl_generation *generation, int signal_number)
+{
+    int result = 0;
+
     for (unsigned i = 0; i < generation->instance_count; i++) {
         struct rpctl_instance *instance = &generation->instances[i];
+        int status = 0;
 
         if (instance->process.pidfd < 0) continue;
-        instance->state = RPCTL_INSTANCE_STOPPING;
-        if (signal_number == SIGKILL) instance->killed = true;
-        rpctl_process_signal(&instance->process, signal_number);
+        if (signal_number == SIGKILL || !instance->told) status = signal_instance(instance, signal_number);
+        if (status < 0) result = status;
     }
+    return result;
 }
 
 json_t *rpctl_service_last_lines(const struct rpctl_generation *generation)

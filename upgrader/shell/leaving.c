@@ -218,11 +218,14 @@ static void count_work(struct rpctl_job *job)
 
 static void kill_now(struct rpctl_leaving *leaving, unsigned long connections)
 {
+    if (rpctl_service_signal(leaving->generation, SIGKILL) < 0) {
+        retry_later(leaving, RPCTL_DRAIN_DO_KILL);
+        return;
+    }
     leaving->generation->cut += connections;
     leaving->generation->had_to_be_killed = true;
     rpctl_service_log(leaving->service, "gen=%u killed=deadline connections=%lu", leaving->generation->number,
                       connections);
-    rpctl_service_signal(leaving->generation, SIGKILL);
 }
 
 static void count_done(struct rpctl_job *job)
@@ -326,9 +329,11 @@ static void on_deadline(uv_timer_t *timer)
 static void stop_processes(struct rpctl_leaving *leaving)
 {
     struct rpctl_operation *operation = reported(leaving);
+    bool begun = operation && operation->phase && strcmp(operation->phase, "drain") == 0; /* a second try */
 
-    rpctl_service_signal(leaving->generation, leaving->generation->policy.stop_signal);
-    if (operation) rpctl_operation_begin(operation, "drain", operation->policy.drain_timeout_ms);
+    if (rpctl_service_signal(leaving->generation, leaving->generation->policy.stop_signal) < 0)
+        retry_later(leaving, RPCTL_DRAIN_DO_STOP);
+    if (operation && !begun) rpctl_operation_begin(operation, "drain", operation->policy.drain_timeout_ms);
 }
 
 static void tell_quiet(struct rpctl_leaving *leaving)

@@ -194,8 +194,8 @@ static void on_stop_grace(uv_timer_t *timer)
 
     if (rpctl_generation_running(service->candidate) == 0)
         close_candidate(service);
-    else
-        rpctl_service_signal(service->candidate, SIGKILL);
+    else if (rpctl_service_signal(service->candidate, SIGKILL) < 0)
+        uv_timer_start(timer, on_stop_grace, RPCTL_RETRY_MS, 0);
 }
 
 static void on_candidate_closed(struct rpctl_service *service, struct rpctl_generation *generation,
@@ -238,7 +238,8 @@ static void stop_candidate(struct rpctl_service *service)
         rpctl_service_sweep(service, candidate, on_candidate_swept);
         return;
     }
-    rpctl_service_signal(candidate, candidate->policy.stop_signal);
+    /* Where it fails, SIGKILL at the end of the grace: nothing is lost, there was no traffic. */
+    (void)rpctl_service_signal(candidate, candidate->policy.stop_signal);
     uv_timer_start(&service->stop_timer, on_stop_grace, RPCTL_STOP_GRACE_MS, 0);
 }
 

@@ -84,9 +84,10 @@ struct rpctl_service {
     struct rpctl_probe_round *round;               /* whose answer is wanted, or NULL */
     char probe_text[RPCTL_OPERATION_DETAIL_BYTES]; /* the last answer */
     unsigned rounds;                               /* under way, wanted or not */
-    unsigned closes; /* of generations' listeners, ended: each has taken the probes out of the programs */
-    unsigned sweeps; /* under way */
-    bool swept;      /* while stopping: the last sweep of every generation has begun */
+    unsigned closes;     /* of generations' listeners, ended: each has taken the probes out of the programs */
+    unsigned sweeps;     /* under way */
+    bool swept;          /* while stopping: the last sweep of every generation has begun */
+    uint64_t stop_by_ms; /* … uv_now, when what is left is killed */
 
     struct rpctl_census census;
     struct rpctl_watch watch;
@@ -142,7 +143,9 @@ void rpctl_rollout_shell_on_candidate_ended(struct rpctl_service *service);
 
 int rpctl_service_launch(struct rpctl_service *service, struct rpctl_generation *generation,
                          struct rp_error *error);
-void rpctl_service_signal(struct rpctl_generation *generation, int signal_number);
+/* To every process that runs; the stop signal only to those that have not had it. What fails is repeated by
+ * the caller: a negative errno, when it has failed for one. */
+int rpctl_service_signal(struct rpctl_generation *generation, int signal_number);
 void rpctl_service_reap(struct rpctl_service *service);
 void rpctl_service_cancel_relaunch(struct rpctl_generation *generation);
 /* What does not run of the generation that serves, and is not due, is launched again: after a cancel, and now

@@ -101,19 +101,31 @@ void rpctl_service_on_process_gone(struct rpctl_service *service)
     close_when_over(service);
 }
 
-static void signal_all(struct rpctl_service *service, int signal_number)
+static int signal_all(struct rpctl_service *service, int signal_number)
 {
+    int result = 0;
+
     for (struct rpctl_generation *generation = service->generations; generation;
          generation = generation->next) {
         /* A second SIGTERM would end a process that is draining already. */
         if (signal_number != SIGKILL && rpctl_generation_was_told_to_stop(generation)) continue;
-        rpctl_service_signal(generation, signal_number == SIGKILL ? SIGKILL : generation->policy.stop_signal);
+        if (rpctl_service_signal(generation,
+                                 signal_number == SIGKILL ? SIGKILL : generation->policy.stop_signal) < 0)
+            result = -EAGAIN;
     }
+    return result;
 }
 
-static void on_stop_deadline(uv_timer_t *timer)
+/* The stop signal, at the deadline SIGKILL; again while it fails for one. */
+static void on_stop_timer(uv_timer_t *timer)
 {
-    signal_all(timer->data, SIGKILL);
+    struct rpctl_service *service = timer->data;
+    uint64_t now = uv_now(&service->loop);
+    bool late = now >= service->stop_by_ms;
+    uint64_t left = late ? UINT64_MAX : service->stop_by_ms - now;
+
+    if (signal_all(service, late ? SIGKILL : SIGTERM) < 0 && left > RPCTL_RETRY_MS) left = RPCTL_RETRY_MS;
+    if (left < UINT64_MAX) uv_timer_start(timer, on_stop_timer, left, 0);
 }
 
 /* Our duplicates go first: a process that empties its accept queue and closes must be the last to hold it. */
@@ -125,8 +137,8 @@ static void on_released(struct rpctl_service *service)
     service->stop_since_ms = rpctl_service_wall_ms();
     if (service->serving) deadline_ms = service->serving->policy.drain_timeout_ms;
     service->stop_deadline_ms = service->stop_since_ms + deadline_ms;
-    signal_all(service, SIGTERM);
-    uv_timer_start(&service->stop_timer, on_stop_deadline, deadline_ms, 0);
+    service->stop_by_ms = uv_now(&service->loop) + deadline_ms + 1; /* told first, also where it is 0 */
+    on_stop_timer(&service->stop_timer);
     rpctl_service_on_process_gone(service);
 }
 
@@ -162,7 +174,7 @@ void rpctl_service_stop(struct rpctl_service *service, struct rpctl_operation *o
             rpctl_operation_fail(operation, "the service is stopping already");
             rpctl_operation_finish(operation, RPCTL_EXIT_BUSY);
         } else {
-            signal_all(service, SIGKILL);
+            (void)signal_all(service, SIGKILL);
         }
         return;
     }
