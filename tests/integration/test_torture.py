@@ -3,18 +3,21 @@
 Each run takes others of the many; which, is printed. tests/torture.sh takes all of them.
 """
 
+import os
 import random
+import signal
 
 import harness
 import torture
 
 RARE = 2  # calls of one function in an operation: each of them fails
-PER_CALL = 1 if harness.SANITIZED else 2  # of a function that is called more often
-STEP = 61 if harness.SANITIZED else 29  # between two allocations that fail
-FOREIGN_STEP = 499 if harness.SANITIZED else 211
-CRASH_STEP = 31 if harness.SANITIZED else 7
-START_STEP = 97 if harness.SANITIZED else 37
-STOP_STEP = 61 if harness.SANITIZED else 23
+# Between two that fail.
+MEMORY_STEP = 83 if harness.SANITIZED else 41
+FOREIGN_STEP = 701 if harness.SANITIZED else 401
+CRASH_STEP = 31 if harness.SANITIZED else 11
+START_STEP = 97 if harness.SANITIZED else 59
+STOP_STEP = 61 if harness.SANITIZED else 31
+SWEEP_CALLS = {"opendir", "readdir", "closedir", "open", "read", "close", "getsid", "pidfd_open", "pidfd_send_signal"}
 
 
 class TortureTest(harness.Case):
@@ -32,7 +35,7 @@ class TortureTest(harness.Case):
     def choose(self, count):
         """Which of the calls of one function fail."""
         every = range(1, count + 1)
-        return every if count <= RARE else sorted(self.random.sample(every, PER_CALL))
+        return every if count <= RARE else [self.random.choice(every)]
 
     def under_load(self, scenario, kind, work):
         run, what = torture.new(self, scenario)
@@ -45,7 +48,7 @@ class TortureTest(harness.Case):
         run.stop()
 
     def test_memory(self):
-        self.under_load("upgrade", "memory", lambda run, *what: run.every(*what, self.offset(STEP), STEP))
+        self.under_load("upgrade", "memory", lambda run, *what: run.every(*what, self.offset(MEMORY_STEP), MEMORY_STEP))
 
     def test_calls(self):
         self.under_load("upgrade", "call", lambda run, *what: run.of_each_call(*what, self.choose))
@@ -53,6 +56,9 @@ class TortureTest(harness.Case):
     def test_foreign(self):
         for kind in torture.KINDS:
             self.under_load("foreign", kind, lambda run, *what: run.every(*what, self.offset(FOREIGN_STEP), FOREIGN_STEP))
+
+    def test_leaving(self):
+        self.under_load("leaving", "call", lambda run, *what: run.of_each_call(*what, self.choose, SWEEP_CALLS))
 
     def every(self, scenario, step):
         run, what = torture.new(self, scenario)
@@ -72,6 +78,24 @@ class TortureTest(harness.Case):
 
     def test_stop(self):
         self.every("stop", STOP_STEP)
+
+    def test_signals(self):
+        """A process that could not be told to stop is told again: it drains, and is not killed at the deadline."""
+        run = torture.Torture(self)
+        run.start()
+        for scenario in ("upgrade", "stop"):
+            run.fail(scenario, "call", 1, "pidfd_send_signal")
+        self.assertEqual([met.code for met in run.met], [0, 0])
+        run.stop()
+
+    def test_kill(self):
+        """At the deadline it is killed, if need be in a second try."""
+        run = torture.Torture(self)
+        run.start()
+        os.kill(run.instance()["pid"], signal.SIGSTOP)
+        run.fail("stop", "call", 2, "pidfd_send_signal")
+        self.assertEqual([met.code for met in run.met], [7])
+        run.stop()
 
     def test_lost_listeners(self):
         """No room for the descriptors that the new release sends: that is no service with a listener too few."""

@@ -21,7 +21,7 @@ import services
 
 PROGRAM = "rpctl-faulty"
 KINDS = ("memory", "call")
-SCENARIOS = ("upgrade", "foreign", "crash", "start", "stop")
+SCENARIOS = ("upgrade", "foreign", "leaving", "crash", "start", "stop")
 ALLOCATORS = {"malloc", "calloc", "realloc", "reallocarray", "strdup", "strndup", "asprintf", "__sched_cpualloc"}
 NEXT_SUPERVISOR = -1
 FAULTY_FUNCTIONS = {"note", "note_frames", "strikes", "strikes_syscall", "rpctl_fault_strikes", "lose_descriptors",
@@ -29,11 +29,11 @@ FAULTY_FUNCTIONS = {"note", "note_frames", "strikes", "strikes_syscall", "rpctl_
 FOREIGN = pathlib.Path(__file__).resolve().with_name("foreign_server.py")
 # Short where waiting is the way out of a fault.
 OPTIONS = ("--bake", "20ms", "--health-interval", "20ms", "--ready-timeout", "1s", "--quiesce-timeout", "500ms",
-           "--drain-timeout", "2s", "--idle-grace", "100ms")
+           "--drain-timeout", "5s")
 UPGRADED, AS_BEFORE = (0, 7), (1, 3, 4, 6, 70)  # the outcomes that are documented
 NOT_STARTED, STOPPED, NOT_STOPPED = (1, 4, 6, 70), (0, 7), (1, 70)
 PLAIN_EVERY = 10  # faults, then one upgrade without any
-TIMEOUT = 30.0  # seconds, for what ends in three
+TIMEOUT = 30.0  # seconds, for what ends in six
 
 
 class Faults:
@@ -159,11 +159,12 @@ class Torture:
             nth += step
         return nth
 
-    def of_each_call(self, scenario, kind, choose):
-        """Of each function that is called, the faults that choose(count) names."""
+    def of_each_call(self, scenario, kind, choose, only=None):
+        """Of each function that is called (or is among `only`) the faults that choose(count) names."""
         self.fail(scenario, kind, 0)
-        for name, count in sorted(self.faults.counts(kind).items()):
-            for nth in choose(count):
+        counts = self.faults.counts(kind)
+        for name in sorted(counts.keys() & (only or counts.keys())):
+            for nth in choose(counts[name]):
                 self.fail(scenario, kind, nth, name)
 
     # ---- one fault ----
@@ -331,11 +332,21 @@ class ForeignTorture(Torture):
         return [FOREIGN, "--listen", *self.addresses]
 
 
+class LeavingTorture(Torture):
+    """Each generation leaves a process behind, which the supervisor has to end."""
+
+    def __init__(self, case, **options):
+        super().__init__(case, **options)
+        self.leaver = services.script(self.box, "leaver", f"#!/bin/sh\nsleep 1000 &\nexec {services.V1} \"$@\"\n")
+
+    def release(self, generation):
+        return [self.leaver, *super().release(generation)[1:]]
+
+
 def new(case, scenario, **options):
     """What a scenario is tried on, and under which name."""
-    if scenario == "foreign":
-        return ForeignTorture(case, **options), "upgrade"
-    return Torture(case, **options), scenario
+    upgraded = {"foreign": ForeignTorture, "leaving": LeavingTorture}.get(scenario)
+    return (upgraded(case, **options), "upgrade") if upgraded else (Torture(case, **options), scenario)
 
 
 def children(pid):
