@@ -30,8 +30,10 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#define READ_BYTES   8192
-#define REJECTED_MAX 100 /* beyond the clients: those that are told that there are too many */
+#define READ_BYTES       8192
+#define REJECTED_MAX     100 /* beyond the clients: those that are told that there are too many */
+#define PAUSE_MS         100 /* in accepting, when there is no descriptor, or no memory for one */
+#define ACCEPTS_PER_TURN 16
 
 enum client_state { RECEIVING, SERVING, FINISHING, CLOSING };
 
@@ -52,10 +54,9 @@ struct rpctl_control_client {
 };
 
 struct rpctl_control_server {
-    uv_pipe_t listener;
-    uv_pipe_t refusal; /* takes a connection that there is no memory for */
-    bool refusing;
-    bool postponed; /* a connection waits in libuv until `refusal` is free again */
+    uv_poll_t listener;
+    uv_timer_t pause; /* until there may be a descriptor again */
+    int fd;
     bool closing;
     unsigned open_handles;
     size_t client_count;
@@ -91,10 +92,11 @@ static void free_when_closed(struct rpctl_control_server *server)
     if (closed) closed(data);
 }
 
-static void on_listener_closed(uv_handle_t *handle)
+static void on_handle_closed(uv_handle_t *handle)
 {
     struct rpctl_control_server *server = handle->data;
     server->open_handles--;
+    if (handle == (uv_handle_t *)&server->listener) close(server->fd);
     free_when_closed(server);
 }
 
@@ -309,13 +311,10 @@ static void on_read(uv_stream_t *stream, ssize_t length, const uv_buf_t *buffer)
 
 /* --- accepting --- */
 
-static int identify(struct rpctl_control_client *client)
+static int identify(struct rpctl_control_client *client, int fd)
 {
     struct ucred peer;
     socklen_t length = sizeof peer;
-    int fd;
-    int r = uv_fileno((const uv_handle_t *)&client->pipe, &fd);
-    if (r < 0) return r;
     if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &length) < 0) return -errno;
     client->pid = peer.pid;
     client->uid = peer.uid;
@@ -328,14 +327,14 @@ static void reject_at_once(struct rpctl_control_client *client, int exit_code, c
     rpctl_control_client_reject(client, exit_code, reason);
 }
 
-static void greet(struct rpctl_control_client *client)
+static void greet(struct rpctl_control_client *client, int fd)
 {
     char reason[128];
     size_t count = client->server->client_count;
     uid_t own = geteuid();
     if (count > RPCTL_CONTROL_CLIENTS_MAX + REJECTED_MAX)
         close_client(client);
-    else if (identify(client) < 0)
+    else if (identify(client, fd) < 0)
         reject_at_once(client, RPCTL_EXIT_BUG, "the supervisor cannot learn who asks; try again");
     else if (client->uid != own && client->uid != 0) {
         snprintf(reason, sizeof reason, "this service belongs to user %u, not to user %u", (unsigned)own,
@@ -348,7 +347,8 @@ static void greet(struct rpctl_control_client *client)
         uv_timer_start(&client->deadline, on_deadline, RPCTL_CONTROL_REQUEST_TIMEOUT_MS, 0);
 }
 
-static void add_client(struct rpctl_control_server *server, struct rpctl_control_client *client)
+/* `fd` is the client's from here on. */
+static void add_client(struct rpctl_control_server *server, struct rpctl_control_client *client, int fd)
 {
     uv_loop_t *loop = server->listener.loop;
     int r = uv_pipe_init(loop, &client->pipe, 0);
@@ -361,26 +361,16 @@ static void add_client(struct rpctl_control_server *server, struct rpctl_control
     client->input.max_bytes = (size_t)RPCTL_REQUEST_BYTES_MAX;
     LIST_INSERT_HEAD(&server->clients, client, link);
     server->client_count++;
-    r = uv_accept((uv_stream_t *)&server->listener, (uv_stream_t *)&client->pipe);
+    r = uv_pipe_open(&client->pipe, fd);
+    if (r < 0) close(fd);
     if (r == 0) r = uv_read_start((uv_stream_t *)&client->pipe, on_alloc, on_read);
     if (r < 0)
         close_client(client);
     else
-        greet(client);
+        greet(client, fd);
 }
 
-static void accept_client(struct rpctl_control_server *server);
-
-static void on_refusal_closed(uv_handle_t *handle)
-{
-    struct rpctl_control_server *server = handle->data;
-    server->refusing = false;
-    server->open_handles--;
-    if (server->postponed && !server->closing) accept_client(server);
-    free_when_closed(server);
-}
-
-static void tell_refused(struct rpctl_control_server *server)
+static void refuse_for_memory(const struct rpctl_control_server *server, int fd)
 {
     char line[RPCTL_RESULT_LINE_BYTES];
     struct rpctl_result_line result = {.service = server->service,
@@ -389,40 +379,46 @@ static void tell_refused(struct rpctl_control_server *server)
     rpctl_result_line_format(line, &result);
     size_t length = strlen(line);
     line[length] = '\n';
-    uv_buf_t buffer = uv_buf_init(line, (unsigned)length + 1);
-    uv_try_write((uv_stream_t *)&server->refusal, &buffer, 1);
+    (void)send(fd, line, length + 1, MSG_DONTWAIT | MSG_NOSIGNAL);
+    close(fd);
 }
 
-/* libuv stops listening for ever when a connection is not accepted. */
-static void refuse_client(struct rpctl_control_server *server)
-{
-    server->postponed = server->refusing;
-    if (server->refusing) return;
-    int r = uv_pipe_init(server->listener.loop, &server->refusal, 0);
-    assert(r == 0);
-    server->refusing = true;
-    server->refusal.data = server;
-    server->open_handles++;
-    if (uv_accept((uv_stream_t *)&server->listener, (uv_stream_t *)&server->refusal) == 0)
-        tell_refused(server);
-    uv_close((uv_handle_t *)&server->refusal, on_refusal_closed);
-}
-
-static void accept_client(struct rpctl_control_server *server)
+static void take_client(struct rpctl_control_server *server, int fd)
 {
     struct rpctl_control_client *client = calloc(1, sizeof *client);
-    server->postponed = false;
     if (client)
-        add_client(server, client);
+        add_client(server, client, fd);
     else
-        refuse_client(server);
+        refuse_for_memory(server, fd);
 }
 
-/* A failed accept (EMFILE, a peer that is gone already) concerns that one connection; libuv goes on. */
-static void on_connection(uv_stream_t *listener, int status)
+static void on_connection(uv_poll_t *listener, int status, int events);
+
+static void on_pause_over(uv_timer_t *timer)
+{
+    struct rpctl_control_server *server = timer->data;
+    uv_poll_start(&server->listener, UV_READABLE, on_connection);
+}
+
+/* Not with uv_listen(): where there is no descriptor left, not even the spare one, its loop asks for the same
+ * connection for ever (libuv 1.44, uv__server_io). Here the next ones wait in the backlog for a while. */
+static void on_connection(uv_poll_t *listener, int status, int events)
 {
     struct rpctl_control_server *server = listener->data;
-    if (status == 0 && !server->closing) accept_client(server);
+    (void)status;
+    (void)events;
+    for (int i = 0; i < ACCEPTS_PER_TURN; i++) {
+        int fd = accept4(server->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+        if (fd >= 0) {
+            take_client(server, fd);
+            continue;
+        }
+        if (errno == EINTR || errno == ECONNABORTED) continue;
+        if (errno == EAGAIN) return;
+        uv_poll_stop(&server->listener);
+        uv_timer_start(&server->pause, on_pause_over, PAUSE_MS, 0);
+        return;
+    }
 }
 
 /* --- the beginning and the end --- */
@@ -456,15 +452,17 @@ static struct rpctl_control_server *allocate(const char *service,
 
 static int listen_on(struct rpctl_control_server *server, uv_loop_t *loop, int fd)
 {
-    int r = uv_pipe_init(loop, &server->listener, 0);
-    assert(r == 0);
-    server->listener.data = server;
-    server->open_handles = 1;
-    r = uv_pipe_open(&server->listener, fd);
-    if (r < 0) close(fd);
-    if (r == 0) r = uv_listen((uv_stream_t *)&server->listener, RPCTL_CONTROL_CLIENTS_MAX, on_connection);
-    if (r < 0) rpctl_control_server_close(server, NULL, NULL);
-    return r;
+    int r = uv_poll_init(loop, &server->listener, fd); /* makes it non-blocking */
+    if (r < 0) {
+        close(fd);
+        free_server(server);
+        return r;
+    }
+    server->fd = fd;
+    uv_timer_init(loop, &server->pause);
+    server->listener.data = server->pause.data = server;
+    server->open_handles = 2;
+    return uv_poll_start(&server->listener, UV_READABLE, on_connection);
 }
 
 int rpctl_control_server_new(uv_loop_t *loop, int fd, const char *service,
@@ -494,7 +492,8 @@ void rpctl_control_server_close(struct rpctl_control_server *server, rpctl_contr
     server->closing = true;
     server->closed = callback;
     server->closed_data = data;
-    uv_close((uv_handle_t *)&server->listener, on_listener_closed);
+    uv_close((uv_handle_t *)&server->listener, on_handle_closed);
+    uv_close((uv_handle_t *)&server->pause, on_handle_closed);
     struct rpctl_control_client *client;
     LIST_FOREACH(client, &server->clients, link)
     if (client->state != FINISHING) close_client(client);

@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <sys/wait.h>
@@ -206,12 +207,13 @@ static void expect_result(const char *line, int exit_code, const char *reason)
 
 static void answer_two_lines(struct rpctl_control_client *client)
 {
+    int gone_before = gone;
     rpctl_control_client_send(client, "{\"n\":1}");
     rpctl_control_client_send(client, "{\"n\":2}");
     rpctl_control_client_finish(client);
     rpctl_control_client_finish(client);
     rpctl_control_client_send(client, "{\"n\":3}");
-    cr_assert_eq(gone, 0, "called back from within a call");
+    cr_assert_eq(gone, gone_before, "called back from within a call");
 }
 
 Test(control_server, request_and_answer)
@@ -306,6 +308,24 @@ Test(control_server, many_clients)
     while (gone < RPCTL_CONTROL_CLIENTS_MAX) turn(-1, 0);
     for (int i = 0; i < RPCTL_CONTROL_CLIENTS_MAX; i++)
         cr_assert_str_eq(read_all(fds[i]), "{\"n\":1}\n{\"n\":2}\n");
+    expect_end();
+}
+
+/* Not even a spare one: the loop goes on all the same, and the client is served when there is one again. */
+Test(control_server, no_descriptor_left)
+{
+    answer = answer_two_lines;
+    int fd = connect_client();
+    send_text(fd, "x\n");
+    struct rlimit before, none = {0};
+    cr_assert_eq(getrlimit(RLIMIT_NOFILE, &before), 0);
+    none.rlim_max = before.rlim_max;
+    cr_assert_eq(setrlimit(RLIMIT_NOFILE, &none), 0);
+    for (int i = 0; i < 10; i++) uv_run(&loop, UV_RUN_NOWAIT);
+    cr_assert_eq(requests, 0);
+    cr_assert_eq(setrlimit(RLIMIT_NOFILE, &before), 0);
+    wait_for_gone(1);
+    cr_assert_str_eq(read_all(fd), "{\"n\":1}\n{\"n\":2}\n");
     expect_end();
 }
 
