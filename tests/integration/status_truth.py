@@ -137,6 +137,8 @@ def claims_about_processes(answer, processes):
     for number, generation in answer.generations.items():
         for instance in generation["instances"]:
             pid, alive = instance["pid"], instance["state"] in ALIVE
+            if pid == 0:  # to be launched: nothing is claimed yet
+                continue
             if alive and pid in processes.dead:
                 yield f"pid {pid} of generation {number} is called {instance['state']} and was dead before"
             if alive:

@@ -132,6 +132,11 @@ class ProcessTest(harness.Case):
         os.kill(self.child.pid, signal.SIGKILL)
         harness.wait_gone(self.child.pid)
 
+    def test_not_launched_yet(self):
+        told = answer(1, generation(1, pid=0, instance_state="starting"))
+        self.assertEqual(list(status_truth.claims_about_processes(told, self.processes)), [])
+        self.end_child()
+
     def test_alive(self):
         self.assertEqual(self.complaints(), [])
         self.assertRegex(self.complaints(state="exited")[0], "is called exited and lives")
@@ -151,6 +156,8 @@ class ProcessTest(harness.Case):
         self.assertRegex(self.complaints()[0], "was dead before")
 
     def test_of_another_generation(self):
+        # The kernel shows the new environment a moment after exec() is known to have worked.
+        harness.wait_until(lambda: status_truth.generation_of(self.child.pid), "its environment is there")
         self.assertRegex(self.complaints(number=2)[0], "is of generation 1, not 2")
         self.end_child()
 
