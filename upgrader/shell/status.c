@@ -9,7 +9,8 @@
 
 /* Theory. A status says who gets the new connections, and the kernel decides that the instant a job has
  * steered, before the loop has heard of it. So who serves is told by `steered_generation`, and the loop's own
- * states, which follow a moment later, are read through it: share and state cannot contradict each other. */
+ * states, which follow a moment later, are read through it: share and state cannot contradict each other. It
+ * may change while a status is being made, so it is asked once for the whole of it. */
 
 /* The generation that gets the new connections; 0 = none. */
 static unsigned receiver(const struct rpctl_service *service)
@@ -24,15 +25,14 @@ static unsigned receiver(const struct rpctl_service *service)
 }
 
 static enum rpctl_generation_state state_of(const struct rpctl_service *service,
-                                            const struct rpctl_generation *generation)
+                                            const struct rpctl_generation *generation, unsigned receives)
 {
     enum rpctl_generation_state state = generation->state;
-    bool receives = receiver(service) == generation->number;
 
     if (state == RPCTL_GENERATION_STOPPING || state == RPCTL_GENERATION_DRAINING) return state;
     if (service->released) return RPCTL_GENERATION_DRAINING;
     if (!service->serving) return state; /* a first start has to be proven */
-    if (receives) return RPCTL_GENERATION_SERVING;
+    if (receives == generation->number) return RPCTL_GENERATION_SERVING;
     return state == RPCTL_GENERATION_SERVING ? RPCTL_GENERATION_STANDBY : state;
 }
 
@@ -124,9 +124,9 @@ static void add_drain(json_t *status, const struct rpctl_service *service,
 }
 
 static json_t *generation_status(const struct rpctl_service *service,
-                                 const struct rpctl_generation *generation)
+                                 const struct rpctl_generation *generation, unsigned receives)
 {
-    enum rpctl_generation_state state = state_of(service, generation);
+    enum rpctl_generation_state state = state_of(service, generation, receives);
     json_t *instances = json_array();
     json_t *status;
 
@@ -135,7 +135,7 @@ static json_t *generation_status(const struct rpctl_service *service,
     status =
         json_pack("{sI,ss,ss,sI,sI,so,so,so}", "generation", (json_int_t)generation->number, "state",
                   rpctl_generation_state_name(state), "release", rpctl_release_name(&generation->release),
-                  "share", (json_int_t)(receiver(service) == generation->number ? 100 : 0), "listeners",
+                  "share", (json_int_t)(receives == generation->number ? 100 : 0), "listeners",
                   (json_int_t)generation->listener_count, "addresses", addresses_status(generation), "since",
                   time_text(generation->since_ms / 1000), "instances", instances);
     if (!status) return NULL;
@@ -144,13 +144,13 @@ static json_t *generation_status(const struct rpctl_service *service,
     return status;
 }
 
-static json_t *generations_status(const struct rpctl_service *service)
+static json_t *generations_status(const struct rpctl_service *service, unsigned receives)
 {
     json_t *generations = json_array();
     const struct rpctl_generation *generation;
 
     for (generation = service->generations; generation; generation = generation->next)
-        json_array_append_new(generations, generation_status(service, generation));
+        json_array_append_new(generations, generation_status(service, generation, receives));
     return generations;
 }
 
@@ -189,13 +189,13 @@ static const char *service_state(const struct rpctl_service *service)
     return service->serving ? "running" : "starting";
 }
 
-static unsigned count_draining(const struct rpctl_service *service)
+static unsigned count_draining(const struct rpctl_service *service, unsigned receives)
 {
     unsigned count = 0;
 
     for (const struct rpctl_generation *generation = service->generations; generation;
          generation = generation->next)
-        if (state_of(service, generation) == RPCTL_GENERATION_DRAINING) count++;
+        if (state_of(service, generation, receives) == RPCTL_GENERATION_DRAINING) count++;
     return count;
 }
 
@@ -209,12 +209,13 @@ static json_t *args_status(const struct rpctl_release *release)
 
 json_t *rpctl_service_status(struct rpctl_service *service)
 {
-    json_t *status =
-        json_pack("{ss,si,ss,ss,so,sI,s{sI,ss,so},so}", "event", "status", "schema", RPCTL_SCHEMA, "service",
-                  service->config->name, "state", service_state(service), "generations",
-                  generations_status(service), "draining", (json_int_t)count_draining(service), "supervisor",
-                  "pid", (json_int_t)getpid(), "version", RPCTL_VERSION, "since", time_text(service->since_s),
-                  "policy", rpctl_policy_settings_of(&service->policy));
+    unsigned receives = receiver(service);
+    json_t *status = json_pack(
+        "{ss,si,ss,ss,so,sI,s{sI,ss,so},so}", "event", "status", "schema", RPCTL_SCHEMA, "service",
+        service->config->name, "state", service_state(service), "generations",
+        generations_status(service, receives), "draining", (json_int_t)count_draining(service, receives),
+        "supervisor", "pid", (json_int_t)getpid(), "version", RPCTL_VERSION, "since",
+        time_text(service->since_s), "policy", rpctl_policy_settings_of(&service->policy));
 
     if (!status) return NULL;
     if (service->serving) {
