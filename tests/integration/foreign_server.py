@@ -4,7 +4,8 @@
   foreign_server.py --listen ADDR:PORT [--listeners N] [--notify] [misbehaviour]
 
 It answers every request with its pid and closes the connection. At SIGTERM it takes no new connection, ends its
-answers, and exits. With --notify it tells a service manager that it is ready, as many servers do, and no more.
+answers, and exits. With --notify it tells a service manager that it is ready, as many servers do, and no more; with
+--hand-over it sends its listeners first, as those do that use more of that protocol.
 
 Misbehaviour: --without-reuseport (all listeners), --lose-reuseport (at SIGUSR1), --alone ADDR:PORT (one more listener,
 without SO_REUSEPORT), --user UID (before it listens), --answer never|garbage|close, --daemon (the parent ends, the child
@@ -31,6 +32,8 @@ def parse_arguments():
     parser.add_argument("--listen", required=True)
     parser.add_argument("--listeners", type=int, default=2)
     parser.add_argument("--notify", action="store_true")
+    parser.add_argument("--hand-over", action="store_true")
+    parser.add_argument("--also-listen")  # one more, with SO_REUSEPORT
     parser.add_argument("--without-reuseport", action="store_true")
     parser.add_argument("--lose-reuseport", action="store_true")
     parser.add_argument("--alone")
@@ -64,6 +67,8 @@ def open_listeners(arguments):
     if arguments.user is not None:
         os.setuid(arguments.user)
     listeners = [listen(arguments.listen, not arguments.without_reuseport) for _ in range(arguments.listeners)]
+    if arguments.also_listen:
+        listeners.append(listen(arguments.also_listen, True))
     if arguments.alone:
         listeners.append(listen(arguments.alone, False))
     return listeners
@@ -130,11 +135,12 @@ class Server:
                     self.stop()
 
 
-def notify(text):
+def notify(text, listeners=()):
     path = os.environ.get("NOTIFY_SOCKET")
     if path:
         with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sock:
-            sock.sendto(text, path)
+            sock.connect(path)
+            socket.send_fds(sock, [text], [listener.fileno() for listener in listeners])
 
 
 def become_the_child(arguments, listeners):
@@ -186,7 +192,9 @@ def main():
         become_the_child(arguments, listeners)
     stop_pipe = handle_signals(arguments, listeners, arguments.deaf and (in_child or not forks))
     server = Server(listeners, arguments.answer)
-    if arguments.notify and not arguments.daemon:
+    if arguments.hand_over:
+        notify(b"FDSTORE=1", listeners)
+    if (arguments.notify or arguments.hand_over) and not arguments.daemon:
         notify(b"READY=1")
     print(f"listening on {arguments.listen}", file=sys.stderr, flush=True)
     server.run(stop_pipe)

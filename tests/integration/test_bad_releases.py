@@ -111,6 +111,13 @@ class RefusedTest(BadReleaseCase):
         self.upgrade("--allow-drop", services.V2, *self.listen)
         self.stop()
 
+    def test_an_old_listener_on_a_port_of_the_kernels_choice(self):
+        """Nobody else needs that port: no bar."""
+        self.start(binary=FOREIGN, more=("--alone", "127.0.0.1:0"))
+        self.upgrade(FOREIGN)
+        self.upgrade(services.V2, *self.listen)
+        self.stop()
+
     def test_an_old_listener_that_lost_the_option(self):
         """bind() may still work then, but the new listener would be in a group of its own, which nothing steers."""
         self.start(binary=FOREIGN, more=("--lose-reuseport",))
@@ -324,6 +331,15 @@ os.execve(fd, ["server-v2", *sys.argv[1:]], os.environ)
         """It is seen as soon as it listens, not when it says that it is ready."""
         self.shadow("--notify")
 
+    def test_shadowing_by_one_that_hands_over(self):
+        """It has all the right addresses, and one more that it must not have; its health is never good."""
+        self.listen = ("--listen", f"0.0.0.0:{self.port}", "--workers", "2")
+        self.start()
+        outcome = self.upgrade("--ready-timeout", "1h", "--health", "http:/healthz", FOREIGN, "--hand-over", "--answer",
+                               "close", *self.listen, "--also-listen", self.address, code=1)
+        self.assertRegex(outcome.result["reason"], f"listens on {self.address} and took connections to 0.0.0.0:{self.port}")
+        self.stop()
+
     def test_shadowing_by_librp(self):
         self.listen = ("--listen", f"0.0.0.0:{self.port}", "--workers", "2")
         self.start()
@@ -345,6 +361,16 @@ class GoodReleaseTest(BadReleaseCase):
             load.answers(50)
             self.assert_spotless(load)
         self.assertEqual(set(self.box.status()["generations"][0]["addresses"]), {self.address, other})
+        self.stop()
+
+
+class SpeakingTest(BadReleaseCase):
+    """Servers that say READY=1, and send no listeners, or do: each upgrade is good, however a look falls."""
+
+    def test_ready_right_after_listen(self):
+        self.start(binary=FOREIGN, more=("--notify",))
+        for more in (("--notify",), ("--hand-over",)) * 5:
+            self.upgrade(FOREIGN, *self.listen, *more)
         self.stop()
 
 
@@ -379,14 +405,22 @@ class LeavesProcessesTest(BadReleaseCase):
         self.stop()
 
     def test_the_old_ones_own_daemons_are_left_alone(self):
-        """A helper of the generation that serves, with nothing that tells whose it is, and with its listeners."""
+        """A helper of the generation that serves, with its listeners, and with something that tells whose it is, or not."""
         self.stop()
-        self.start(binary=FOREIGN, more=("--leave-child", "--own-session", "--bare"))
-        helpers = self.left_by_others(1)
-        self.assertEqual(len(helpers), 1)
-        outcome = self.upgrade("--ready-timeout", "1s", services.V2, *self.listen, "--fail-health", code=1)
-        self.assertEqual([e for e in outcome.events if e["event"] == "warning"], [])
-        self.assertEqual(self.left_by_others(1), helpers)
+        for manner in (("--own-session", "--bare"), ("--own-session",)):
+            self.start(binary=FOREIGN, more=("--leave-child", *manner))
+            helpers = self.left_by_others(1)
+            self.assertEqual(len(helpers), 1)
+            outcome = self.upgrade("--ready-timeout", "1s", services.V2, *self.listen, "--fail-health", code=1)
+            self.assertEqual([e for e in outcome.events if e["event"] == "warning"], [])
+            self.assertEqual(self.left_by_others(1), helpers)
+            self.stop()
+
+    def test_the_new_ones_own_daemons_are_left_alone(self):
+        """When the old generation has gone, what it left behind is ended, and nothing else."""
+        self.upgrade(FOREIGN, *self.listen, "--leave-child", "--own-session")
+        self.wait_for_generations({2: "serving"})
+        self.assertEqual(len(self.left_by_others(2)), 1)
         self.stop()
 
 

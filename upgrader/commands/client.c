@@ -161,3 +161,10 @@ int rpctl_client_next(struct rpctl_client *client, int timeout_ms, struct rpctl_
         if (length <= 0) return (int)length;
     }
 }
+
+int rpctl_client_result_code(const json_t *event)
+{
+    const json_t *code = json_object_get(event, "exit");
+    json_int_t number = json_is_integer(code) ? json_integer_value(code) : RPCTL_EXIT_BUG;
+    return number >= 0 && number <= RPCTL_EXIT_SIGNAL ? (int)number : RPCTL_EXIT_BUG;
+}

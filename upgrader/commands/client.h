@@ -43,4 +43,7 @@ void rpctl_client_close(struct rpctl_client *client);
 int rpctl_client_next(struct rpctl_client *client, int timeout_ms, struct rpctl_client_event *ret_event,
                       int *ret_signal, struct rp_error *error);
 
+/* The exit code that a result names; a result without a good one is a bug of the other side. */
+int rpctl_client_result_code(const json_t *event);
+
 #endif

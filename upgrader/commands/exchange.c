@@ -45,20 +45,12 @@ static int supervisor_gone(const struct rpctl_command_line *line)
     return rpctl_report_failure(line, RPCTL_EXIT_BUG, message);
 }
 
-/* The `exit` of a result; a result without a good one is a bug of the other side. */
-static int exit_of(const json_t *event)
-{
-    const json_t *code = json_object_get(event, "exit");
-    json_int_t number = json_is_integer(code) ? json_integer_value(code) : RPCTL_EXIT_BUG;
-    return number >= 0 && number <= RPCTL_EXIT_SIGNAL ? (int)number : RPCTL_EXIT_BUG;
-}
-
 /* Prints one event. True when it was the result, whose exit code is then in *ret_code. */
 static bool print_event(struct rpctl_report *report, struct rpctl_client_event *event, int *ret_code)
 {
     bool is_result = strcmp(rpctl_json_text(event->event, "event"), "result") == 0;
     rpctl_report_event(report, event->raw, event->event);
-    if (is_result) *ret_code = exit_of(event->event);
+    if (is_result) *ret_code = rpctl_client_result_code(event->event);
     json_decref(event->event);
     return is_result;
 }

@@ -43,7 +43,7 @@ static int read_status(struct rpctl_client *client, const struct rpctl_command_l
     } else { /* a result: the request was refused */
         rpctl_report_init(&report, line);
         rpctl_report_event(&report, event.raw, event.event);
-        code = RPCTL_EXIT_BUG;
+        code = rpctl_client_result_code(event.event);
     }
     json_decref(event.event);
     return code;

@@ -81,8 +81,8 @@ static bool take(struct watch *watch, struct rpctl_client_event *event, int *ret
         struct rpctl_report report;
         rpctl_report_init(&report, watch->line);
         rpctl_report_event(&report, event->raw, event->event);
+        *ret_code = rpctl_client_result_code(event->event);
         json_decref(event->event);
-        *ret_code = RPCTL_EXIT_BUG;
         return false;
     }
     json_decref(watch->status);

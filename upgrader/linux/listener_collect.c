@@ -31,6 +31,28 @@ static int pass_over(struct rpctl_collected *collected, const struct rp_error *r
     }
 }
 
+/* Without the file nothing is known to be ephemeral. */
+static bool is_ephemeral(uint16_t port)
+{
+    unsigned first = 1, last = 0;
+    FILE *file = fopen("/proc/sys/net/ipv4/ip_local_port_range", "re");
+
+    if (!file) return false;
+    if (fscanf(file, "%u %u", &first, &last) != 2) last = 0;
+    fclose(file);
+    return port >= first && port <= last;
+}
+
+static void note_bar(struct rpctl_collected *collected, int fd, int status)
+{
+    struct rp_address address;
+
+    if (rp_address_of_socket(&address, fd, NULL) < 0) return;
+    if (status == -ENOPROTOOPT && is_ephemeral(rp_address_port(&address))) return;
+    collected->bars = true;
+    collected->bar = address;
+}
+
 /* Keeps the descriptor if it is a listener that can take part; closes it otherwise. */
 static int sort_in(struct rpctl_collected *collected, int fd, struct rp_error *error)
 {
@@ -38,6 +60,7 @@ static int sort_in(struct rpctl_collected *collected, int fd, struct rp_error *e
     struct rp_error reason;
     int status = rpctl_tcp_listener_inspect(fd, &listener, &reason);
 
+    if (status == -ENOPROTOOPT || status == -EOPNOTSUPP) note_bar(collected, fd, status);
     if (status < 0) {
         close(fd);
         return pass_over(collected, &reason, error);
@@ -93,6 +116,7 @@ int rpctl_listeners_collect(pid_t pid, struct rpctl_collected *ret_collected, st
 
     ret_collected->count = 0;
     ret_collected->unfit[0] = '\0';
+    ret_collected->bars = false;
     if (!pids) return rp_error_set(error, -ENOMEM, "no memory to look at the sockets of pid %d", (int)pid);
     status = rpctl_process_tree(pid, pids, RPCTL_PROCESS_TREE_MAX, &count, error);
     for (size_t i = 0; status == 0 && i < count; i++) status = collect_process(ret_collected, pids[i], error);

@@ -6,6 +6,7 @@
 #include <rp/address.h>
 #include <rp/error.h>
 #include <rp/listener.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
 
@@ -15,6 +16,11 @@ struct rpctl_collected {
     uint64_t ids[RP_LISTENERS_MAX]; /* inodes */
     struct rp_address addresses[RP_LISTENERS_MAX];
     char unfit[RP_ERROR_MESSAGE_BYTES]; /* why a listener was left out, e.g. no SO_REUSEPORT; "" = none was */
+    /* One that was left out would be in the way of a second version: steering does not reach it (MPTCP), or
+     * bind() fails for everybody else. Not one without SO_REUSEPORT on a port that the kernel has chosen
+     * (net.ipv4.ip_local_port_range): the second version gets another. */
+    bool bars;
+    struct rp_address bar;
 };
 
 /* Every TCP listener with SO_REUSEPORT that `pid` or one of its descendants has open, each once. None is no

@@ -23,19 +23,22 @@ static bool has_value(const struct rpctl_process_environment *environment, const
     return found && strcmp(found, value) == 0;
 }
 
-static int says_so(const struct rpctl_orphan_owner *owner, pid_t pid)
+enum mark { UNMARKED, OURS, ANOTHERS };
+
+/* By the environment: of this generation, of another one of the service, or neither. */
+static int read_mark(const struct rpctl_orphan_owner *owner, pid_t pid)
 {
     struct rpctl_process_environment environment = {0};
     char generation[16];
     int status = rpctl_process_environment_read(pid, &environment);
-    bool says;
+    int mark = UNMARKED;
 
-    if (status < 0) return status == -ESRCH || status == -EACCES ? 0 : status;
+    if (status < 0) return status == -ESRCH || status == -EACCES ? UNMARKED : status;
     snprintf(generation, sizeof generation, "%u", owner->generation);
-    says = has_value(&environment, "RP_SERVICE", owner->service) &&
-           has_value(&environment, "RP_GENERATION", generation);
+    if (has_value(&environment, "RP_SERVICE", owner->service))
+        mark = has_value(&environment, "RP_GENERATION", generation) ? OURS : ANOTHERS;
     rpctl_process_environment_free(&environment);
-    return says;
+    return mark;
 }
 
 static bool contains(const pid_t *pids, size_t count, pid_t pid)
@@ -51,28 +54,20 @@ static bool is_launched(const struct rpctl_orphan_owner *owner, pid_t pid)
            contains(owner->others, owner->other_count, pid);
 }
 
-static int is_marked(const struct rpctl_orphan_owner *owner, pid_t pid)
-{
-    pid_t session = getsid(pid);
-
-    return session > 0 && contains(owner->leaders, owner->leader_count, session) ? 1 : says_so(owner, pid);
-}
-
 /* --- those without a mark ---------------------------------------------------------------------------------
  */
 
 static int is_of_another(const struct rpctl_orphan_owner *owner, pid_t pid)
 {
-    pid_t *tree = malloc(RPCTL_PROCESS_TREE_MAX * sizeof *tree);
-    int status = tree ? 0 : -ENOMEM;
+    struct rpctl_process_member *members = malloc(RPCTL_PROCESS_TREE_MAX * sizeof *members);
+    size_t count = 0;
+    int status = members ? rpctl_process_trees(owner->others, owner->other_count, members,
+                                               RPCTL_PROCESS_TREE_MAX, &count, NULL)
+                         : -ENOMEM;
 
-    for (size_t i = 0; status == 0 && i < owner->other_count; i++) {
-        size_t count = 0;
-
-        status = rpctl_process_tree(owner->others[i], tree, RPCTL_PROCESS_TREE_MAX, &count, NULL);
-        if (status == 0 && contains(tree, count, pid)) status = 1;
-    }
-    free(tree);
+    for (size_t i = 0; status == 0 && i < count; i++)
+        if (members[i].pid == pid) status = 1;
+    free(members);
     return status;
 }
 
@@ -103,17 +98,17 @@ static int listens(const struct rpctl_orphan_owner *owner, pid_t pid)
     return status;
 }
 
-static int is_unmarked_daemon(const struct rpctl_orphan_owner *owner, pid_t pid)
+/* The cheap questions first. */
+static int is_daemon_of_ours(const struct rpctl_orphan_owner *owner, pid_t pid)
 {
     uint64_t started = 0;
-    int status = rpctl_process_start_time(pid, &started), other;
+    int status = rpctl_process_start_time(pid, &started);
 
     if (status < 0) return status == -ESRCH ? 0 : status;
     if (started < owner->since) return 0;
-    status = listens(owner, pid);
-    if (status <= 0) return status;
-    other = is_of_another(owner, pid);
-    return other < 0 ? other : !other;
+    status = is_of_another(owner, pid);
+    if (status != 0) return status < 0 ? status : 0;
+    return listens(owner, pid);
 }
 
 /* ----------------------------------------------------------------------------------------------------------
@@ -121,10 +116,14 @@ static int is_unmarked_daemon(const struct rpctl_orphan_owner *owner, pid_t pid)
 
 static int belongs(const struct rpctl_orphan_owner *owner, pid_t pid)
 {
-    int status = is_launched(owner, pid) ? 0 : is_marked(owner, pid);
+    pid_t session = getsid(pid);
+    int mark;
 
-    if (status != 0 || is_launched(owner, pid)) return status;
-    return is_unmarked_daemon(owner, pid);
+    if (is_launched(owner, pid)) return 0;
+    if (session > 0 && contains(owner->leaders, owner->leader_count, session)) return 1;
+    mark = read_mark(owner, pid);
+    if (mark < 0) return mark;
+    return mark == UNMARKED ? is_daemon_of_ours(owner, pid) : mark == OURS;
 }
 
 static int find_among(const struct rpctl_orphan_owner *owner, const pid_t *tree, size_t count,

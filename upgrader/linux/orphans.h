@@ -25,7 +25,7 @@ struct rpctl_orphan_owner {
     pid_t leaders[RPCTL_ORPHANS_LEADERS_MAX]; /* launched for it, dead or alive: they led sessions */
     size_t leader_count;
     uint64_t since;                         /* start time of the first of them, in clock ticks since boot */
-    pid_t others[RPCTL_ORPHANS_OTHERS_MAX]; /* launched for all other generations, alive */
+    pid_t others[RPCTL_ORPHANS_OTHERS_MAX]; /* launched for all other generations, dead or alive */
     size_t other_count;
     struct rp_address addresses[2 * RP_ADDRESS_LIST_MAX]; /* where the service listens */
     size_t address_count;

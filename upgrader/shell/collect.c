@@ -3,6 +3,7 @@
 #include "linux/process.h"
 #include "pure/listen_match.h"
 #include "shell/service.h"
+#include "shell/shadow.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -18,7 +19,9 @@
  * One that listens on an address that comes before an old one takes its traffic from that instant on: the pin
  * does not hold there. So every look takes such listeners out of sight at once, and that ends the upgrade. */
 
-#define SETTLED_LOOKS 5
+#define SETTLED_LOOKS  5
+#define EAGER_MS       2000
+#define PATIENT_FACTOR 5
 
 struct collect_job {
     struct rpctl_job job;
@@ -28,6 +31,7 @@ struct collect_job {
     struct rp_address old[RP_ADDRESS_LIST_MAX];
     size_t old_count;
     uid_t user, old_user;
+    bool said_ready; /* before the look began: what it sees is what it spoke of */
     uint64_t begun_ns;
     int status;
     struct rp_error error;
@@ -49,27 +53,13 @@ static void collect_work(struct rpctl_job *job)
                            self->pid, &self->exposure);
 }
 
-static void fail_for_shadow(struct rpctl_service *service, const struct rpctl_instance *instance,
-                            const struct rpctl_listen_match *match, const struct rpctl_exposure *exposure)
-{
-    char text[RP_ADDRESS_TEXT_BYTES], by[RP_ADDRESS_TEXT_BYTES];
-
-    rp_address_format(match->shadowed, text);
-    rp_address_format(match->by, by);
-    rpctl_service_post_because(
-        service, RPCTL_ROLLOUT_ON_CHECK_FAILED,
-        "pid %d listens on %s and took connections to %s from the generation that serves, for %.0f ms at "
-        "most: %lu open in it, %u in its queue at the end; it must listen on %s itself",
-        (int)instance->process.pid, by, text, (double)(exposure->ended_ns - instance->clear_ns) / 1e6,
-        exposure->open, exposure->queued, text);
-}
-
 /* It can serve, but a later release could not take its place. */
-static void warn_of_unfit(struct rpctl_service *service, struct rpctl_generation *generation,
-                          const char *unfit)
+static void warn_of_bar(struct rpctl_service *service, struct rpctl_generation *generation,
+                        const struct rpctl_collected *collected)
 {
-    snprintf(generation->unfit, sizeof generation->unfit, "%s", unfit);
-    rpctl_operation_warn(service->operation, "%s; until then upgrades are refused", unfit);
+    snprintf(generation->unfit, sizeof generation->unfit, "%s", collected->unfit);
+    generation->unfit_address = collected->bar;
+    rpctl_operation_warn(service->operation, "%s; until then upgrades are refused", collected->unfit);
 }
 
 static void on_added(struct rpctl_service *service, struct rpctl_generation *generation, int status,
@@ -87,8 +77,8 @@ static void take(struct rpctl_service *service, struct rpctl_instance *instance,
 {
     instance->state = RPCTL_INSTANCE_READY;
     instance->collected = true;
-    if (collected->unfit[0] && !instance->generation->unfit[0])
-        warn_of_unfit(service, instance->generation, collected->unfit);
+    if (collected->bars && !instance->generation->unfit[0])
+        warn_of_bar(service, instance->generation, collected);
     rpctl_steering_add(service, instance, collected->fds, collected->count, on_added);
     collected->count = 0; /* the job's now */
 }
@@ -148,11 +138,11 @@ static void judge(struct rpctl_service *service, struct rpctl_instance *instance
 
     rpctl_listen_match(job->old, job->old_count, collected->addresses, collected->count, &match);
     if (match.shadowed) {
-        fail_for_shadow(service, instance, &match, &job->exposure);
+        rpctl_shadow_fail(service, instance, &match, &job->exposure);
         return;
     }
     instance->clear_ns = job->begun_ns;
-    if (instance->said_ready)
+    if (job->said_ready)
         take_its_word(service, instance, collected);
     else if (!instance->notifies && is_settled(instance, job, match.missing))
         take(service, instance, collected);
@@ -186,11 +176,17 @@ static bool is_passing(int status)
     }
 }
 
+/* One that has not said READY=1 may still send its listeners: then nobody need look at it. */
+static bool may_be_needless(const struct rpctl_instance *instance, int status)
+{
+    return !instance->said_ready && (status == -EACCES || status == -EPERM);
+}
+
 static void look_failed(struct rpctl_service *service, struct rpctl_instance *instance, int status,
                         const struct rp_error *error)
 {
     if (status == -ESRCH) return;
-    if (is_passing(status))
+    if (is_passing(status) || may_be_needless(instance, status))
         snprintf(instance->unfit, sizeof instance->unfit, "%s", error->message);
     else
         rpctl_service_post_because(service, RPCTL_ROLLOUT_ON_CHECK_FAILED, "%s", error->message);
@@ -225,6 +221,7 @@ static void look_at(struct rpctl_service *service, const struct rpctl_instance *
     job->generation = instance->generation->number;
     job->instance = instance->number;
     job->pid = instance->process.pid;
+    job->said_ready = instance->said_ready;
     job->old_count = old ? old->address_count : 0;
     if (old) memcpy(job->old, old->addresses, sizeof job->old);
     job->old_user = old ? old->user : geteuid();
@@ -239,6 +236,9 @@ static void on_look(uv_timer_t *timer)
     if (!candidate || !rpctl_jobs_idle(&service->jobs)) return; /* no heap of looks when they are slow */
     for (unsigned i = 0; i < candidate->instance_count; i++)
         if (is_looked_at(&candidate->instances[i])) look_at(service, &candidate->instances[i]);
+    /* A look reads all of /proc: one that takes its time is looked at less often. */
+    if (uv_now(&service->loop) - candidate->instances[0].launched_ms > EAGER_MS)
+        uv_timer_set_repeat(timer, RPCTL_LISTEN_POLL_MS * PATIENT_FACTOR);
 }
 
 void rpctl_service_collect_start(struct rpctl_service *service)
@@ -251,7 +251,9 @@ const char *rpctl_service_collect_reason(const struct rpctl_generation *generati
     for (unsigned i = 0; i < generation->instance_count; i++) {
         const struct rpctl_instance *instance = &generation->instances[i];
 
-        if (instance->state == RPCTL_INSTANCE_STARTING && !instance->notifies) return instance->unfit;
+        if (instance->state == RPCTL_INSTANCE_STARTING && (!instance->notifies || instance->said_ready) &&
+            instance->unfit[0])
+            return instance->unfit;
     }
     return "";
 }

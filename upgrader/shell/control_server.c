@@ -20,6 +20,7 @@
 #include "pure/result_line.h"
 #include <assert.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -57,6 +58,7 @@ struct rpctl_control_server {
     uv_poll_t listener;
     uv_timer_t pause; /* until there may be a descriptor again */
     int fd;
+    int spare_fd; /* given up for a moment, to tell a client that there is none; -1 = there is none */
     bool closing;
     unsigned open_handles;
     size_t client_count;
@@ -96,7 +98,10 @@ static void on_handle_closed(uv_handle_t *handle)
 {
     struct rpctl_control_server *server = handle->data;
     server->open_handles--;
-    if (handle == (uv_handle_t *)&server->listener) close(server->fd);
+    if (handle == (uv_handle_t *)&server->listener) {
+        close(server->fd);
+        if (server->spare_fd >= 0) close(server->spare_fd);
+    }
     free_when_closed(server);
 }
 
@@ -370,16 +375,18 @@ static void add_client(struct rpctl_control_server *server, struct rpctl_control
         greet(client, fd);
 }
 
-static void refuse_for_memory(const struct rpctl_control_server *server, int fd)
+/* Closes it. */
+static void refuse(struct rpctl_control_server *server, int fd, const char *reason)
 {
     char line[RPCTL_RESULT_LINE_BYTES];
-    struct rpctl_result_line result = {.service = server->service,
-                                       .exit = RPCTL_EXIT_BUG,
-                                       .reason = "the supervisor has no memory for another client"};
+    struct rpctl_result_line result = {.service = server->service, .exit = RPCTL_EXIT_BUG, .reason = reason};
     rpctl_result_line_format(line, &result);
     size_t length = strlen(line);
     line[length] = '\n';
     (void)send(fd, line, length + 1, MSG_DONTWAIT | MSG_NOSIGNAL);
+    /* Closing over bytes that were not read would reset the connection, and the answer with it; unix(7). */
+    while (recv(fd, server->discarded, sizeof server->discarded, MSG_DONTWAIT) > 0) {
+    }
     close(fd);
 }
 
@@ -389,7 +396,26 @@ static void take_client(struct rpctl_control_server *server, int fd)
     if (client)
         add_client(server, client, fd);
     else
-        refuse_for_memory(server, fd);
+        refuse(server, fd, "the supervisor has no memory for another client");
+}
+
+static int open_spare(void)
+{
+    return open("/dev/null", O_RDONLY | O_CLOEXEC);
+}
+
+/* False when there is not even the spare one: somebody else was faster. */
+static bool refuse_with_the_spare(struct rpctl_control_server *server)
+{
+    int fd;
+    if (server->spare_fd < 0) return false;
+    close(server->spare_fd);
+    fd = accept4(server->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+    if (fd >= 0)
+        refuse(server, fd,
+               "the supervisor has no descriptor for another client; raise its limit (prlimit --nofile)");
+    server->spare_fd = open_spare();
+    return fd >= 0;
 }
 
 static void on_connection(uv_poll_t *listener, int status, int events);
@@ -397,6 +423,7 @@ static void on_connection(uv_poll_t *listener, int status, int events);
 static void on_pause_over(uv_timer_t *timer)
 {
     struct rpctl_control_server *server = timer->data;
+    if (server->spare_fd < 0) server->spare_fd = open_spare();
     uv_poll_start(&server->listener, UV_READABLE, on_connection);
 }
 
@@ -415,6 +442,7 @@ static void on_connection(uv_poll_t *listener, int status, int events)
         }
         if (errno == EINTR || errno == ECONNABORTED) continue;
         if (errno == EAGAIN) return;
+        if (refuse_with_the_spare(server)) continue;
         uv_poll_stop(&server->listener);
         uv_timer_start(&server->pause, on_pause_over, PAUSE_MS, 0);
         return;
@@ -459,10 +487,13 @@ static int listen_on(struct rpctl_control_server *server, uv_loop_t *loop, int f
         return r;
     }
     server->fd = fd;
+    server->spare_fd = open_spare();
     uv_timer_init(loop, &server->pause);
     server->listener.data = server->pause.data = server;
     server->open_handles = 2;
-    return uv_poll_start(&server->listener, UV_READABLE, on_connection);
+    r = uv_poll_start(&server->listener, UV_READABLE, on_connection);
+    assert(r == 0);
+    return 0;
 }
 
 int rpctl_control_server_new(uv_loop_t *loop, int fd, const char *service,

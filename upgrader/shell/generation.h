@@ -89,6 +89,7 @@ struct rpctl_generation {
     unsigned listener_count;
     uid_t user;                         /* whose listeners they are */
     char unfit[RP_ERROR_MESSAGE_BYTES]; /* why another of its listeners bars an upgrade; "" = none does */
+    struct rp_address unfit_address;    /* … which one */
 
     struct rpctl_drain drain;
     struct rpctl_sweep *sweep;     /* for what it leaves behind */

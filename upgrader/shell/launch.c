@@ -360,9 +360,12 @@ static void find_hint(const struct rpctl_service *service, const struct rpctl_in
                       char hint[RPCTL_EXIT_HINT_BYTES])
 {
     const struct rpctl_generation *old = service->serving;
-    struct rpctl_exit_facts facts = {.in_background = runs_in_background(service, instance), .user = user};
+    enum rpctl_generation_state state = instance->generation->state;
+    struct rpctl_exit_facts facts = {.user = user};
 
-    if (instance->generation->state == RPCTL_GENERATION_STARTING && old && old->address_count > 0) {
+    /* Later the reason is known already, and the look is slow. */
+    if (state <= RPCTL_GENERATION_SERVING) facts.in_background = runs_in_background(service, instance);
+    if (state == RPCTL_GENERATION_STARTING && old && old->address_count > 0) {
         facts.address = &old->addresses[0];
         facts.group_user = old->user;
         facts.address_in_use = log_says_in_use(instance->generation);
@@ -383,7 +386,7 @@ static void tell_rollout(struct rpctl_service *service, const struct rpctl_insta
     char hint[RPCTL_EXIT_HINT_BYTES];
 
     find_hint(service, instance, user, hint);
-    rpctl_service_post_because(service, RPCTL_ROLLOUT_ON_NEW_EXITED, "%s (pid %d) ended with %s %s%s",
+    rpctl_service_post_because(service, RPCTL_ROLLOUT_ON_NEW_EXITED, "%.48s (pid %d) ended with %s %s%s",
                                rpctl_release_name(&instance->generation->release), (int)instance->process.pid,
                                how, when[instance->generation->state], hint);
 }

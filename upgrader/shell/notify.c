@@ -2,6 +2,7 @@
 #include "linux/unix_socket.h"
 #include "pure/notification.h"
 #include "shell/service.h"
+#include "shell/shadow.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -28,8 +29,12 @@ static void take_listeners(struct rpctl_service *service, struct rpctl_instance 
                            struct rpctl_notify_message *message)
 {
     instance->handed_over = true;
+    if (rpctl_shadow_meet(service, instance, message->fds, message->fd_count)) return;
     rpctl_steering_add(service, instance, message->fds, message->fd_count, on_added);
     message->fd_count = 0; /* the job's now */
+    if (!instance->said_ready || instance->state != RPCTL_INSTANCE_STARTING) return;
+    instance->state = RPCTL_INSTANCE_READY; /* it said so before */
+    rpctl_service_post(service, RPCTL_ROLLOUT_ON_INSTANCE_READY);
 }
 
 static void on_ready(struct rpctl_service *service, struct rpctl_instance *instance, const char *health)

@@ -235,22 +235,29 @@ static void send_plain_result(struct rpctl_operation *operation)
     if (operation->to > 0) memcpy(operation->service->plain_result, line, sizeof line);
 }
 
+/* What was not whole enough to be sent is not to be shown later either. */
+static void keep_result(struct rpctl_service *service, json_t *event)
+{
+    json_decref(service->last_result);
+    service->last_result = json_incref(event);
+    service->plain_result[0] = '\0';
+    service->last_result_s = time(NULL);
+}
+
 static void send_result(struct rpctl_operation *operation, const struct rpctl_witness_figures *figures)
 {
     struct rpctl_service *service = operation->service;
     int exit_code = operation->exit;
     json_t *event;
+    bool whole;
 
     rpctl_json_memory_watch();
     event = result_event(operation);
     if (event && figures) json_object_set_new(event, "witness", witness_event(figures));
-    if (operation->to > 0) { /* not one that was refused before it began */
-        json_decref(service->last_result);
-        service->last_result = json_incref(event);
-        service->plain_result[0] = '\0';
-        service->last_result_s = time(NULL);
-    }
-    if (!emit(operation, event)) send_plain_result(operation);
+    whole = emit(operation, json_incref(event));
+    if (operation->to > 0) keep_result(service, whole ? event : NULL); /* not one refused before it began */
+    if (!whole) send_plain_result(operation);
+    json_decref(event);
     for (size_t i = 0; i < operation->follower_count; i++)
         rpctl_control_client_finish(operation->followers[i]);
     operation->follower_count = 0;

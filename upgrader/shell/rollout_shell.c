@@ -1,4 +1,5 @@
 #include "linux/binary_check.h"
+#include "linux/sock_diag.h"
 #include "pure/exit_code.h"
 #include "shell/service.h"
 
@@ -491,6 +492,16 @@ static void begin_rollout(struct rpctl_service *service, struct rpctl_operation 
     rpctl_service_post(service, RPCTL_ROLLOUT_ON_BEGIN);
 }
 
+/* True also where that cannot be told. An MPTCP listener stands in the list of TCP with its first subflow. */
+static bool is_listened_on(const struct rp_address *address)
+{
+    struct rpctl_diag_list listeners = {0};
+    bool found = rpctl_sock_diag_listeners(address, &listeners, NULL) < 0 || listeners.count > 0;
+
+    rpctl_diag_list_free(&listeners);
+    return found;
+}
+
 /* The old generation has a listener that the new one could not have: bind() would fail, or the steering does
  * not reach it. */
 static int check_old_unfit(const struct rpctl_service *service, const struct rpctl_operation *operation,
@@ -500,6 +511,7 @@ static int check_old_unfit(const struct rpctl_service *service, const struct rpc
 
     if (!old || !old->unfit[0] || operation->policy.allow_drop || rpctl_generation_running(old) == 0)
         return 0;
+    if (!is_listened_on(&old->unfit_address)) return 0; /* it was closed since */
     return rp_error_set(error, -ENOPROTOOPT, "%s; where the new version does not listen: --allow-drop",
                         old->unfit);
 }

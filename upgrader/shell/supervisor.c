@@ -174,7 +174,8 @@ void rpctl_service_stop(struct rpctl_service *service, struct rpctl_operation *o
             rpctl_operation_fail(operation, "the service is stopping already");
             rpctl_operation_finish(operation, RPCTL_EXIT_BUSY);
         } else {
-            (void)signal_all(service, SIGKILL);
+            service->stop_by_ms = uv_now(&service->loop);
+            if (service->released) on_stop_timer(&service->stop_timer);
         }
         return;
     }

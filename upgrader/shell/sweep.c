@@ -68,7 +68,7 @@ static void add_leaders(struct rpctl_orphan_owner *owner, const struct rpctl_gen
 static void add_others(struct rpctl_orphan_owner *owner, const struct rpctl_generation *generation)
 {
     for (unsigned i = 0; i < generation->instance_count; i++)
-        if (generation->instances[i].process.pidfd >= 0 && owner->other_count < RPCTL_ORPHANS_OTHERS_MAX)
+        if (generation->instances[i].process.pid > 0 && owner->other_count < RPCTL_ORPHANS_OTHERS_MAX)
             owner->others[owner->other_count++] = generation->instances[i].process.pid;
 }
 

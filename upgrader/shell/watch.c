@@ -1,3 +1,4 @@
+#include "pure/json_memory.h"
 #include "shell/service.h"
 
 #include <assert.h>
@@ -41,12 +42,31 @@ static bool is_new(struct rpctl_watch *watch, json_t *status)
     return !same;
 }
 
+/* The status as a line; NULL when it lacks something for want of memory: the next look may have it. */
+static char *make_line(struct rpctl_watch *watch, json_t *status, bool *ret_changed)
+{
+    char *line = dump(status);
+    bool short_of_memory = rpctl_json_memory_was_short();
+
+    rpctl_json_memory_watch(); /* for the next event */
+    if (line && !short_of_memory) {
+        *ret_changed = is_new(watch, status);
+        return line;
+    }
+    free(line);
+    return NULL;
+}
+
 static void look(struct rpctl_service *service)
 {
     struct rpctl_watch *watch = &service->watch;
-    json_t *status = rpctl_service_status(service);
-    char *line = dump(status);
-    bool changed = line && is_new(watch, status);
+    bool changed = false;
+    json_t *status;
+    char *line;
+
+    rpctl_json_memory_watch();
+    status = rpctl_service_status(service);
+    line = make_line(watch, status, &changed);
 
     for (size_t i = 0; line && i < watch->count; i++) {
         struct rpctl_watcher *watcher = &watch->watchers[i];

@@ -437,7 +437,7 @@ Test(commands, status)
     supervisor_ends();
     cr_assert_str_eq(request_text, "{\"v\":1,\"command\":\"status\"}\n");
     fake_supervisor("{\"event\":\"result\",\"exit\":2,\"reason\":\"protocol version\"}\n", 1);
-    cr_assert_eq(run(rpctl_command_status, "status"), 70);
+    cr_assert_eq(run(rpctl_command_status, "status"), 2);
     cr_assert(strstr(err, "protocol version"));
     supervisor_ends();
     fake_supervisor("", 1);
@@ -481,7 +481,7 @@ Test(commands, status_watch)
     cr_assert_str_eq(out, wanted);
     supervisor_ends();
     fake_supervisor("{\"event\":\"result\",\"exit\":2,\"reason\":\"no such command\"}\n", 1);
-    cr_assert_eq(run(rpctl_command_status, "status --watch"), 70);
+    cr_assert_eq(run(rpctl_command_status, "status --watch"), 2);
     cr_assert(strstr(err, "no such command"));
     supervisor_ends();
     expect_no_leak();

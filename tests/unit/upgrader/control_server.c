@@ -311,6 +311,32 @@ Test(control_server, many_clients)
     expect_end();
 }
 
+/* The limit, so that no more descriptors can be had than there are; `spare` of them can. */
+static struct rlimit limit_descriptors(unsigned spare)
+{
+    struct rlimit before, limit;
+    int next = dup(STDIN_FILENO);
+    cr_assert_eq(getrlimit(RLIMIT_NOFILE, &before), 0);
+    limit = before;
+    limit.rlim_cur = (rlim_t)next + spare;
+    close(next);
+    cr_assert_eq(setrlimit(RLIMIT_NOFILE, &limit), 0);
+    return before;
+}
+
+Test(control_server, no_descriptor_for_a_client)
+{
+    int fd = connect_client();
+    send_text(fd, "x\n");
+    struct rlimit before = limit_descriptors(0);
+    for (int i = 0; i < 10; i++) uv_run(&loop, UV_RUN_NOWAIT);
+    cr_assert_eq(setrlimit(RLIMIT_NOFILE, &before), 0);
+    expect_result(read_all(fd), RPCTL_EXIT_BUG,
+                  "the supervisor has no descriptor for another client; raise its limit (prlimit --nofile)");
+    cr_assert_eq(requests, 0);
+    expect_end();
+}
+
 /* Not even a spare one: the loop goes on all the same, and the client is served when there is one again. */
 Test(control_server, no_descriptor_left)
 {

@@ -200,6 +200,7 @@ Test(listener_collect, one_without_reuseport_is_left_out_and_says_why)
     collect(server.pid, &collected);
     cr_assert_eq(collected.count, 0);
     cr_assert_not_null(strstr(collected.unfit, "SO_REUSEPORT"), "%s", collected.unfit);
+    cr_assert_not(collected.bars, "the kernel has chosen its port: nobody else needs that one");
     end_server(&server);
 }
 
@@ -246,6 +247,8 @@ Test(listener_collect, an_mptcp_listener_is_unfit)
     collect(server.pid, &collected);
     cr_assert_eq(collected.count, 0);
     cr_assert_not_null(strstr(collected.unfit, "MPTCP"), "%s", collected.unfit);
+    cr_assert(collected.bars, "steering does not reach it, whatever its port");
+    cr_assert_neq(rp_address_port(&collected.bar), 0);
     end_server(&server);
 }
 
