@@ -4,6 +4,7 @@
 #include "linux/tcp_listener.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -34,13 +35,15 @@ static int pass_over(struct rpctl_collected *collected, const struct rp_error *r
 /* Without the file nothing is known to be ephemeral. */
 static bool is_ephemeral(uint16_t port)
 {
-    unsigned first = 1, last = 0;
-    FILE *file = fopen("/proc/sys/net/ipv4/ip_local_port_range", "re");
+    unsigned first, last;
+    char text[64];
+    int fd = open("/proc/sys/net/ipv4/ip_local_port_range", O_RDONLY | O_CLOEXEC);
+    ssize_t length = fd < 0 ? -1 : read(fd, text, sizeof text - 1);
 
-    if (!file) return false;
-    if (fscanf(file, "%u %u", &first, &last) != 2) last = 0;
-    fclose(file);
-    return port >= first && port <= last;
+    if (fd >= 0) close(fd);
+    if (length <= 0) return false;
+    text[length] = '\0';
+    return sscanf(text, "%u %u", &first, &last) == 2 && port >= first && port <= last;
 }
 
 static void note_bar(struct rpctl_collected *collected, int fd, int status)

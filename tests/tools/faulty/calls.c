@@ -40,6 +40,8 @@ static bool strikes(const char *call, int error)
 
 /* --- files and folders --- */
 
+CALL(int, accept4, EMFILE, (int fd, struct sockaddr *address, socklen_t *length, int flags),
+     (fd, address, length, flags))
 CALL(int, access, EIO, (const char *path, int mode), (path, mode))
 CALL(int, faccessat, EIO, (int dir, const char *path, int mode, int flags), (dir, path, mode, flags))
 CALL(int, fallocate, ENOSPC, (int fd, int mode, off_t offset, off_t length), (fd, mode, offset, length))
