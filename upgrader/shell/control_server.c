@@ -491,9 +491,11 @@ static int listen_on(struct rpctl_control_server *server, uv_loop_t *loop, int f
     uv_timer_init(loop, &server->pause);
     server->listener.data = server->pause.data = server;
     server->open_handles = 2;
-    r = uv_poll_start(&server->listener, UV_READABLE, on_connection);
-    assert(r == 0);
-    return 0;
+    /* As many as are served may come at once. It listens already: this sets the backlog anew. */
+    if (listen(fd, RPCTL_CONTROL_CLIENTS_MAX) < 0) r = -errno;
+    if (r == 0) r = uv_poll_start(&server->listener, UV_READABLE, on_connection);
+    if (r < 0) rpctl_control_server_close(server, NULL, NULL);
+    return r;
 }
 
 int rpctl_control_server_new(uv_loop_t *loop, int fd, const char *service,
