@@ -1,4 +1,5 @@
 #include "commands/client.h"
+#include "commands/lost_supervisor.h"
 #include "linux/unix_socket.h"
 #include "pure/exit_code.h"
 #include "pure/quote.h"
@@ -51,7 +52,8 @@ static int connect_to(struct rpctl_client *client, const struct rpctl_command_li
     int result =
         rpctl_unix_socket_connect(rpctl_service_dir_fd(dir), RPCTL_SERVICE_DIR_CONTROL, &client->fd, error);
     if (result == -ENOENT || result == -ECONNREFUSED)
-        code = no_service(line, error);
+        code =
+            rpctl_lost_supervisor_explain(line, dir, error) ? RPCTL_EXIT_NO_SERVICE : no_service(line, error);
     else if (result < 0)
         code = RPCTL_EXIT_BUG;
     rpctl_service_dir_close(dir);

@@ -15,6 +15,7 @@
 #define RPCTL_GROUPS_H
 
 #include "linux/half_open.h"
+#include "pure/state.h"
 
 #include <rp/address.h>
 #include <rp/error.h>
@@ -144,5 +145,21 @@ size_t rpctl_groups_addresses(const struct rpctl_groups *groups, unsigned genera
                               struct rp_address *ret_addresses, size_t max);
 size_t rpctl_groups_listeners(const struct rpctl_groups *groups, unsigned generation, unsigned instance,
                               struct rpctl_groups_listener *ret_listeners, size_t max);
+
+/* What is known of the groups, for a state: at most RPCTL_STATE_GROUPS_MAX. The lists of listeners are the
+ * caller's, freed with rpctl_state_groups_free also after -ENOMEM; each `fd` is the duplicate. */
+int rpctl_groups_describe(const struct rpctl_groups *groups, struct rpctl_state_group *ret_groups,
+                          size_t *ret_count);
+/* A copy with lists of its own: free the lists, then the array. -ENOMEM. */
+int rpctl_state_groups_copy(const struct rpctl_state_group *groups, size_t count,
+                            struct rpctl_state_group **ret_copy);
+void rpctl_state_groups_free(struct rpctl_state_group *groups, size_t count);
+
+/* Takes a recorded order for the true one: its listeners first, as recorded, then those that have come since.
+ * Where that is one, it stands last; where they are more, their places among each other are open, and what is
+ * steered to them would go astray, until rpctl_groups_learn. False, and nothing is taken, when a recorded
+ * listener is not there any more: then the order has changed since. */
+bool rpctl_groups_assume_order(struct rpctl_groups *groups, const struct rpctl_state_group *recorded,
+                               size_t count);
 
 #endif

@@ -12,6 +12,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#define PROCESSES_MAX 65536 /* of this user */
+
 /* The questions below answer 1 for yes, 0 for no, and -errno when it cannot be told: who is passed over for
  * want of a descriptor may listen for ever. A process that is gone, or another user's, is a no. */
 
@@ -35,7 +37,8 @@ static int read_mark(const struct rpctl_orphan_owner *owner, pid_t pid)
 
     if (status < 0) return status == -ESRCH || status == -EACCES ? UNMARKED : status;
     snprintf(generation, sizeof generation, "%u", owner->generation);
-    if (has_value(&environment, "RP_SERVICE", owner->service))
+    if (has_value(&environment, "RP_SERVICE", owner->service) &&
+        (!owner->taken_over || has_value(&environment, "NOTIFY_SOCKET", owner->notify_path)))
         mark = has_value(&environment, "RP_GENERATION", generation) ? OURS : ANOTHERS;
     rpctl_process_environment_free(&environment);
     return mark;
@@ -123,7 +126,9 @@ static int belongs(const struct rpctl_orphan_owner *owner, pid_t pid)
     if (session > 0 && contains(owner->leaders, owner->leader_count, session)) return 1;
     mark = read_mark(owner, pid);
     if (mark < 0) return mark;
-    return mark == UNMARKED ? is_daemon_of_ours(owner, pid) : mark == OURS;
+    if (mark != UNMARKED) return mark == OURS;
+    /* Who is not our descendant may be anybody's. */
+    return owner->taken_over ? 0 : is_daemon_of_ours(owner, pid);
 }
 
 static int find_among(const struct rpctl_orphan_owner *owner, const pid_t *tree, size_t count,
@@ -146,12 +151,13 @@ static int find_among(const struct rpctl_orphan_owner *owner, const pid_t *tree,
 int rpctl_orphans_find(const struct rpctl_orphan_owner *owner, pid_t pids[RPCTL_ORPHANS_MAX],
                        size_t *ret_count, struct rp_error *error)
 {
-    pid_t *tree = malloc(RPCTL_PROCESS_TREE_MAX * sizeof *tree);
-    size_t count = 0;
+    size_t count = 0, max = owner->taken_over ? PROCESSES_MAX : RPCTL_PROCESS_TREE_MAX;
+    pid_t *tree = malloc(max * sizeof *tree);
     int status;
 
     if (!tree) return rp_error_set(error, -ENOMEM, "no memory to look for processes that were left behind");
-    status = rpctl_process_tree(getpid(), tree, RPCTL_PROCESS_TREE_MAX, &count, error);
+    status = owner->taken_over ? rpctl_process_all(tree, max, &count, error)
+                               : rpctl_process_tree(getpid(), tree, max, &count, error);
     if (status == 0) status = find_among(owner, tree, count, pids, ret_count, error);
     free(tree);
     return status;

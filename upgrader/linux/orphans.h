@@ -10,6 +10,7 @@
 
 #include <rp/address.h>
 #include <rp/error.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
@@ -18,10 +19,13 @@
 #define RPCTL_ORPHANS_LEADERS_MAX 64
 #define RPCTL_ORPHANS_OTHERS_MAX  512
 
-/* A value, but for the name. */
+/* A value, but for the texts. */
 struct rpctl_orphan_owner {
     const char *service;
+    const char *notify_path;
     unsigned generation;
+    bool taken_over; /* from a former supervisor: they are no descendants of ours, so all processes of this
+                        user are looked at, and only a mark counts */
     pid_t leaders[RPCTL_ORPHANS_LEADERS_MAX]; /* launched for it, dead or alive: they led sessions */
     size_t leader_count;
     uint64_t since;                         /* start time of the first of them, in clock ticks since boot */

@@ -2,6 +2,7 @@
 #include "linux/process_stat.h"
 #include <assert.h>
 #include <errno.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -30,6 +31,13 @@ void rpctl_process_close(struct rpctl_process *process)
 {
     if (process->pidfd >= 0) close(process->pidfd);
     process->pidfd = -1;
+}
+
+/* A pidfd becomes readable when its process ends; pidfd_open(2). */
+bool rpctl_process_is_dead(const struct rpctl_process *process)
+{
+    struct pollfd polled = {.fd = process->pidfd, .events = POLLIN};
+    return poll(&polled, 1, 0) == 1 && (polled.revents & POLLIN);
 }
 
 int rpctl_process_signal(const struct rpctl_process *process, int signal_number)

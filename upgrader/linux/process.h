@@ -6,6 +6,7 @@
 #define RPCTL_PROCESS_H
 
 #include <rp/error.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
@@ -22,8 +23,9 @@ struct rpctl_process {
 /* How a child ended. */
 struct rpctl_process_end {
     pid_t pid;
-    int status; /* as of waitpid(2) */
-    uid_t user; /* the effective one at its end */
+    int status;   /* as of waitpid(2) */
+    uid_t user;   /* the effective one at its end */
+    bool unknown; /* it was no child of ours: there is no status */
 };
 
 /* A socket among the descriptors of a process. */
@@ -38,6 +40,9 @@ int rpctl_process_open(struct rpctl_process *ret_process, pid_t pid, struct rp_e
 
 /* Closes the pidfd; idempotent. The process goes on. */
 void rpctl_process_close(struct rpctl_process *process);
+
+/* It has ended; it may still be a zombie. */
+bool rpctl_process_is_dead(const struct rpctl_process *process);
 
 /* Signal 0 only asks whether it lives. -ESRCH when it has been reaped; a zombie takes signals without effect.
  */
@@ -86,5 +91,7 @@ struct rpctl_process_member {
 };
 int rpctl_process_trees(const pid_t *roots, size_t root_count, struct rpctl_process_member *members,
                         size_t max, size_t *ret_count, struct rp_error *error);
+/* All live processes of this user; the first `max`, for nobody has so many. */
+int rpctl_process_all(pid_t *pids, size_t max, size_t *ret_count, struct rp_error *error);
 
 #endif

@@ -226,3 +226,21 @@ int rpctl_process_trees(const pid_t *roots, size_t root_count, struct rpctl_proc
     *ret_count = count;
     return 0;
 }
+
+int rpctl_process_all(pid_t *pids, size_t max, size_t *ret_count, struct rp_error *error)
+{
+    DIR *dir = opendir("/proc");
+    const struct dirent *entry;
+    size_t count = 0;
+    if (!dir) return rp_error_set(error, -errno, "cannot read /proc: %s", strerror(errno));
+    while (count < max && (entry = readdir(dir))) {
+        struct rpctl_process_stat stat;
+        uid_t user;
+        pid_t pid = (pid_t)atoi(entry->d_name);
+        if (pid <= 0 || rpctl_process_stat_read(pid, &stat) < 0 || is_dead(&stat)) continue;
+        if (rpctl_process_user(pid, &user) == 0 && user == geteuid()) pids[count++] = pid;
+    }
+    closedir(dir);
+    *ret_count = count;
+    return 0;
+}

@@ -327,8 +327,8 @@ static int socket_path(struct rpctl_service_dir *dir, const char *leaf, char pat
     assert(dir->lock_fd >= 0);
     int length = snprintf(path, RPCTL_SOCKET_PATH_BYTES, "%s/%s", dir->path, leaf);
     if (length >= 0 && (size_t)length < RPCTL_SOCKET_PATH_BYTES) return 0;
-    /* One alias serves both sockets, so it must have room for the longer name. */
-    int result = find_alias(dir, strlen(RPCTL_SERVICE_DIR_CONTROL), error);
+    /* One alias serves all sockets, so it must have room for the longest name. */
+    int result = find_alias(dir, strlen(RPCTL_SERVICE_DIR_INSTANCES), error);
     if (result == 0) snprintf(path, RPCTL_SOCKET_PATH_BYTES, "%s/%s", dir->alias, leaf);
     return result;
 }
@@ -337,6 +337,12 @@ int rpctl_service_dir_notify_path(struct rpctl_service_dir *dir, char path[RPCTL
                                   struct rp_error *error)
 {
     return socket_path(dir, RPCTL_SERVICE_DIR_NOTIFY, path, error);
+}
+
+int rpctl_service_dir_instances_path(struct rpctl_service_dir *dir, char path[RPCTL_SOCKET_PATH_BYTES],
+                                     struct rp_error *error)
+{
+    return socket_path(dir, RPCTL_SERVICE_DIR_INSTANCES, path, error);
 }
 
 int rpctl_service_dir_control_path(struct rpctl_service_dir *dir, char path[RPCTL_SOCKET_PATH_BYTES],

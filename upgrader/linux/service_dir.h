@@ -1,4 +1,5 @@
-/* The directory of one service, DIR/NAME: its sockets `control` and `notify`, its `lock`, its logs in `log/`.
+/* The directory of one service, DIR/NAME: its sockets `control`, `notify` and `instances`, its `lock`, its
+ * logs in `log/`.
  *
  * Owns a descriptor of the directory and of log/, the lock while it is held, and a short alias of the path
  * where one was needed. Everything inside is reached through the descriptor, so that a directory that is
@@ -10,10 +11,11 @@
 #include <sys/types.h>
 #include <sys/un.h>
 
-#define RPCTL_SERVICE_DIR_CONTROL "control"
-#define RPCTL_SERVICE_DIR_NOTIFY  "notify"
-#define RPCTL_SERVICE_DIR_LOCK    "lock"
-#define RPCTL_SERVICE_DIR_LOG     "log"
+#define RPCTL_SERVICE_DIR_CONTROL   "control"
+#define RPCTL_SERVICE_DIR_NOTIFY    "notify"
+#define RPCTL_SERVICE_DIR_INSTANCES "instances"
+#define RPCTL_SERVICE_DIR_LOCK      "lock"
+#define RPCTL_SERVICE_DIR_LOG       "log"
 
 /* What fits into sockaddr_un, with the terminator. */
 #define RPCTL_SOCKET_PATH_BYTES sizeof(((struct sockaddr_un *)0)->sun_path)
@@ -62,6 +64,8 @@ int rpctl_service_dir_lock(struct rpctl_service_dir *dir, pid_t *ret_holder, str
  * -EEXIST when something else is at the alias's place, -ENAMETOOLONG. */
 int rpctl_service_dir_notify_path(struct rpctl_service_dir *dir, char path[RPCTL_SOCKET_PATH_BYTES],
                                   struct rp_error *error);
+int rpctl_service_dir_instances_path(struct rpctl_service_dir *dir, char path[RPCTL_SOCKET_PATH_BYTES],
+                                     struct rp_error *error);
 int rpctl_service_dir_control_path(struct rpctl_service_dir *dir, char path[RPCTL_SOCKET_PATH_BYTES],
                                    struct rp_error *error);
 

@@ -43,7 +43,7 @@ static int open_bound(int fd, int dir_fd, const char *name, int type)
     if (result == 0) result = remove_stale(dir_fd, name);
     if (result < 0) return result;
     if (bind(fd, (struct sockaddr *)&address, sizeof address) < 0) return -errno;
-    if (type == SOCK_STREAM && listen(fd, BACKLOG) < 0) return -errno;
+    if (type != SOCK_DGRAM && listen(fd, BACKLOG) < 0) return -errno;
     return 0;
 }
 

@@ -9,10 +9,10 @@
 #include <rp/error.h>
 #include <sys/socket.h>
 
-/* Binds `name` with mode 0600 from its first moment; `type` is SOCK_STREAM (then it also listens) or
- * SOCK_DGRAM (then it has SO_PASSCRED, so that no message comes without its sender's pid). Non-blocking. A
- * socket that a dead process left there is replaced, so the caller must hold the directory's lock. -EEXIST
- * when something else than a socket is there. */
+/* Binds `name` with mode 0600 from its first moment; `type` is SOCK_STREAM or SOCK_SEQPACKET (then it
+ * also listens) or SOCK_DGRAM (then it has SO_PASSCRED, so that no message comes without its sender's pid).
+ * Non-blocking. A socket that a dead process left there is replaced, so the caller must hold the directory's
+ * lock. -EEXIST when something else than a socket is there. */
 int rpctl_unix_socket_bind(int dir_fd, const char *name, int type, int *ret_fd, struct rp_error *error);
 
 /* Connects a blocking stream socket. -ENOENT: no such socket; -ECONNREFUSED: nobody listens; -EACCES. */

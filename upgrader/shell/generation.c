@@ -88,6 +88,7 @@ void rpctl_generation_free(struct rpctl_generation *generation)
     for (unsigned i = 0; i < generation->instance_count; i++) {
         assert(generation->instances[i].process.pidfd < 0);
         assert(!generation->instances[i].relaunch);
+        assert(!generation->instances[i].watch);
     }
     assert(!generation->leaving && !generation->sweep);
     if (generation->log_fd >= 0) close(generation->log_fd);
@@ -128,20 +129,6 @@ struct rpctl_instance *rpctl_generation_find(struct rpctl_generation *generation
 bool rpctl_instance_is_counted(const struct rpctl_instance *instance)
 {
     return instance->process.pidfd < 0 || instance->counted_pid == instance->process.pid;
-}
-
-const char *rpctl_generation_state_name(enum rpctl_generation_state state)
-{
-    static const char *const names[] = {"starting", "proving", "serving", "standby", "draining", "stopping"};
-
-    return names[state];
-}
-
-const char *rpctl_instance_state_name(enum rpctl_instance_state state)
-{
-    static const char *const names[] = {"starting", "ready", "stopping", "exited"};
-
-    return names[state];
 }
 
 static struct rpctl_health declared(const struct rpctl_generation *generation)

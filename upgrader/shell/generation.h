@@ -8,6 +8,7 @@
 #include "linux/spawn.h"
 #include "pure/backoff.h"
 #include "pure/drain.h"
+#include "pure/generation_state.h"
 #include "pure/policy.h"
 
 #include <rp/address.h>
@@ -26,13 +27,6 @@ int rpctl_release_copy(struct rpctl_release *ret_copy, const char *binary, char 
 void rpctl_release_free(struct rpctl_release *release);
 const char *rpctl_release_name(const struct rpctl_release *release); /* base name of the binary */
 
-enum rpctl_instance_state {
-    RPCTL_INSTANCE_STARTING,
-    RPCTL_INSTANCE_READY,
-    RPCTL_INSTANCE_STOPPING, /* said so, or was told to */
-    RPCTL_INSTANCE_EXITED,
-};
-
 struct rpctl_instance {
     struct rpctl_generation *generation;
     unsigned number; /* 1 … */
@@ -43,6 +37,7 @@ struct rpctl_instance {
     bool handed_over;             /* … and has sent its listeners */
     bool said_ready;              /* … READY=1, but no listeners: they are looked up, then it is ready */
     bool collected;          /* its listeners were looked up, so it could not take over those of another */
+    bool found;              /* its listeners were looked up by a successor: it may send them yet */
     unsigned seen_listeners; /* of one that does not notify: at the last look */
     unsigned settled_looks;  /* … at which their number had not changed */
     uint64_t clear_ns;       /* uv_hrtime up to which it took no connection from the old generation */
@@ -57,16 +52,8 @@ struct rpctl_instance {
     unsigned long connections;
     uint64_t launched_ms; /* uv_now */
     uv_timer_t *relaunch; /* NULL when none is due */
+    uv_poll_t *watch;     /* of one that is not our child: its end; else NULL */
     char status[256];     /* STATUS= */
-};
-
-enum rpctl_generation_state {
-    RPCTL_GENERATION_STARTING, /* launched, not ready */
-    RPCTL_GENERATION_PROVING,  /* ready, gets probes only */
-    RPCTL_GENERATION_SERVING,
-    RPCTL_GENERATION_STANDBY,  /* listens, gets nothing, can take all back */
-    RPCTL_GENERATION_DRAINING, /* leaving */
-    RPCTL_GENERATION_STOPPING, /* failed before the shift, being ended */
 };
 
 struct rpctl_generation {
@@ -77,6 +64,7 @@ struct rpctl_generation {
     struct rpctl_policy policy;
     struct rpctl_health health; /* declared in X_RP_HEALTH, or AUTO */
     int64_t since_ms;           /* wall clock */
+    bool taken_over;            /* launched by a former supervisor */
     uint64_t first_start_time;  /* of its first process, in clock ticks since boot; 0 = none yet */
     int log_fd;
 
@@ -115,8 +103,6 @@ unsigned rpctl_generation_running(const struct rpctl_generation *generation); /*
 struct rpctl_instance *rpctl_generation_find(struct rpctl_generation *generation, pid_t pid);
 /* The last count was of its process, or there is none. */
 bool rpctl_instance_is_counted(const struct rpctl_instance *instance);
-const char *rpctl_generation_state_name(enum rpctl_generation_state state);
-const char *rpctl_instance_state_name(enum rpctl_instance_state state);
 
 /* What a probe of this generation has to do: the policy's, or what the release declared, or TCP. */
 struct rpctl_health rpctl_generation_health(const struct rpctl_generation *generation);

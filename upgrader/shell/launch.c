@@ -14,7 +14,7 @@
 
 extern char **environ;
 
-#define CONTRACT_VARIABLES 9
+#define CONTRACT_VARIABLES 10
 #define CONTRACT_BYTES     (RP_ADDRESS_LIST_MAX * RP_ADDRESS_TEXT_BYTES)
 
 /* The variables of the process contract, and the memory they stand in. */
@@ -67,6 +67,7 @@ static void make_contract(struct contract *contract, const struct rpctl_service 
     put_number(contract, "RP_GENERATION", generation->number);
     put_number(contract, "RP_INSTANCE", instance->number);
     put(contract, "NOTIFY_SOCKET", service->notify_path);
+    put(contract, "RP_SOCKET", service->instances_path);
     put_number(contract, "RP_DRAIN_TIMEOUT_MS", generation->policy.drain_timeout_ms);
     put_number(contract, "RP_IDLE_GRACE_MS", generation->policy.idle_grace_ms);
     if (generation->policy.allow_drop) put(contract, "RP_ALLOW_DROP", "1");
@@ -93,12 +94,13 @@ static void note_launch(struct rpctl_service *service, struct rpctl_instance *in
     if (generation->first_start_time == 0) generation->first_start_time = instance->process.start_time;
     instance->state = RPCTL_INSTANCE_STARTING;
     instance->notifies = instance->handed_over = instance->said_ready = false;
-    instance->told = instance->killed = instance->collected = false;
+    instance->told = instance->killed = instance->collected = instance->found = false;
     instance->status[0] = instance->unfit[0] = '\0';
     instance->seen_listeners = instance->settled_looks = 0;
     instance->since_ms = rpctl_service_wall_ms();
     instance->launched_ms = uv_now(&service->loop);
     instance->clear_ns = uv_hrtime();
+    rpctl_keeper_changed(&service->keeper);
     rpctl_service_log(service, "gen=%u instance=%u launched=%d", generation->number, instance->number,
                       (int)instance->process.pid);
 }
@@ -410,14 +412,18 @@ static void on_ended(struct rpctl_service *service, struct rpctl_instance *insta
     char how[RPCTL_PROCESS_STATUS_BYTES];
     bool last;
 
-    rpctl_process_describe_status(end->status, how);
+    if (end->unknown)
+        snprintf(how, sizeof how, "a status unknown, as a former supervisor's");
+    else
+        rpctl_process_describe_status(end->status, how);
     rpctl_service_log(service, "gen=%u instance=%u ended=%d how=\"%s\"", generation->number, instance->number,
                       (int)instance->process.pid, how);
     rpctl_process_close(&instance->process);
-    note_crash(instance, end->status, how);
+    if (!end->unknown) note_crash(instance, end->status, how);
     instance->state = RPCTL_INSTANCE_EXITED;
     instance->exit_status = end->status;
     last = rpctl_generation_running(generation) == 0;
+    rpctl_keeper_changed(&service->keeper);
 
     if (service->state != RPCTL_SERVICE_RUNNING) {
         rpctl_service_on_process_gone(service);
@@ -430,6 +436,14 @@ static void on_ended(struct rpctl_service *service, struct rpctl_instance *insta
     }
     if (generation == service->candidate) tell_rollout(service, instance, how, end->user);
     if (last && rpctl_generation_is_leaving(generation)) rpctl_leaving_on_exited(generation);
+}
+
+void rpctl_service_on_adopted_ended(struct rpctl_service *service, struct rpctl_instance *instance)
+{
+    const struct rpctl_process_end end = {.pid = instance->process.pid, .user = geteuid(), .unknown = true};
+
+    rpctl_service_notify_drain(service); /* as for a child: what it said before it ended counts */
+    on_ended(service, instance, &end);
 }
 
 void rpctl_service_reap(struct rpctl_service *service)

@@ -1,6 +1,7 @@
 #include "linux/connection_count.h"
 #include "pure/exit_code.h"
 #include "shell/service.h"
+#include "shell/takeover.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -34,6 +35,7 @@ struct rpctl_leaving {
     unsigned left;                                 /* at the last look */
     unsigned quiesce_timeout_ms, drain_timeout_ms; /* of the operation, which may be over before they are */
     int64_t since_ms, deadline_ms;                 /* wall clock; 0 = not yet */
+    bool stop_waits;                               /* for the state to be on disk */
     enum rpctl_drain_action retry;
     enum rpctl_drain_state retry_state;
 };
@@ -303,6 +305,7 @@ static void finish(struct rpctl_leaving *leaving)
     }
     if (operation) finish_operation(operation, generation);
     rpctl_service_forget_generation(service, generation);
+    rpctl_takeover_on_gone(service);
 }
 
 /* --- the actions
@@ -326,11 +329,15 @@ static void on_deadline(uv_timer_t *timer)
     post(timer->data, RPCTL_DRAIN_ON_DEADLINE);
 }
 
+/* Were it told before the disk knows that another one serves, a successor could take it for the one that
+ * does. A disk that cannot be written to is no reason to wait. */
 static void stop_processes(struct rpctl_leaving *leaving)
 {
     struct rpctl_operation *operation = reported(leaving);
     bool begun = operation && operation->phase && strcmp(operation->phase, "drain") == 0; /* a second try */
 
+    leaving->stop_waits = !rpctl_keeper_is_settled(&leaving->service->keeper);
+    if (leaving->stop_waits) return;
     if (rpctl_service_signal(leaving->generation, leaving->generation->policy.stop_signal) < 0)
         retry_later(leaving, RPCTL_DRAIN_DO_STOP);
     if (operation && !begun) rpctl_operation_begin(operation, "drain", operation->policy.drain_timeout_ms);
@@ -407,6 +414,7 @@ static void post(struct rpctl_leaving *leaving, enum rpctl_drain_event event)
         rpctl_service_log(leaving->service, "gen=%u drain=%s event=%s next=%s", generation->number,
                           rpctl_drain_state_name(before), rpctl_drain_event_name(event),
                           rpctl_drain_state_name(generation->drain.state));
+    rpctl_keeper_changed(&leaving->service->keeper);
     for (size_t i = 0; i < step.action_count; i++) act(leaving, step.actions[i]);
 }
 
@@ -433,9 +441,11 @@ void rpctl_service_leave(struct rpctl_generation *generation, struct rpctl_opera
 {
     struct rpctl_leaving *leaving = generation->leaving;
 
+    const struct rpctl_policy *policy = operation ? &operation->policy : &generation->policy;
+
     leaving->operation = operation;
-    leaving->quiesce_timeout_ms = operation->policy.quiesce_timeout_ms;
-    leaving->drain_timeout_ms = operation->policy.drain_timeout_ms;
+    leaving->quiesce_timeout_ms = policy->quiesce_timeout_ms;
+    leaving->drain_timeout_ms = policy->drain_timeout_ms;
     leaving->attempt++;
     leaving->left = 0;
     leaving->since_ms = rpctl_service_wall_ms();
@@ -445,6 +455,34 @@ void rpctl_service_leave(struct rpctl_generation *generation, struct rpctl_opera
     generation->quiesce_left = 0;
     post(leaving, RPCTL_DRAIN_ON_BEGIN);
     if (rpctl_generation_running(generation) == 0) rpctl_leaving_on_exited(generation);
+}
+
+void rpctl_leaving_resume(struct rpctl_generation *generation, int64_t deadline_ms)
+{
+    struct rpctl_leaving *leaving = generation->leaving;
+    int64_t now_ms = rpctl_service_wall_ms();
+    int64_t left_ms = deadline_ms > now_ms ? deadline_ms - now_ms : 0;
+
+    if (deadline_ms == 0 || left_ms > generation->policy.drain_timeout_ms)
+        left_ms = generation->policy.drain_timeout_ms;
+    generation->state = RPCTL_GENERATION_DRAINING;
+    generation->drain.state = RPCTL_DRAIN_DRAINING;
+    leaving->drain_timeout_ms = (unsigned)left_ms;
+    act(leaving, RPCTL_DRAIN_DO_ARM_DEADLINE);
+}
+
+int64_t rpctl_leaving_deadline_ms(const struct rpctl_generation *generation)
+{
+    return generation->drain.state == RPCTL_DRAIN_DRAINING ? generation->leaving->deadline_ms : 0;
+}
+
+void rpctl_leaving_on_written(struct rpctl_generation *generation)
+{
+    struct rpctl_leaving *leaving = generation->leaving;
+
+    if (!leaving || !leaving->stop_waits) return;
+    leaving->stop_waits = false;
+    if (generation->drain.state == RPCTL_DRAIN_DRAINING) stop_processes(leaving);
 }
 
 void rpctl_service_stay(struct rpctl_generation *generation)

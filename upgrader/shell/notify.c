@@ -29,6 +29,7 @@ static void take_listeners(struct rpctl_service *service, struct rpctl_instance 
                            struct rpctl_notify_message *message)
 {
     instance->handed_over = true;
+    instance->collected = false;
     if (rpctl_shadow_meet(service, instance, message->fds, message->fd_count)) return;
     rpctl_steering_add(service, instance, message->fds, message->fd_count, on_added);
     message->fd_count = 0; /* the job's now */
@@ -42,11 +43,11 @@ static void on_ready(struct rpctl_service *service, struct rpctl_instance *insta
     struct rpctl_generation *generation = instance->generation;
     struct rpctl_policy declared = generation->policy;
 
-    if (instance->state != RPCTL_INSTANCE_STARTING) return;
     /* A release says how it is proven; that it need not be is for the operator alone to say. */
     if (health[0] && rpctl_policy_set(&declared, "health", health, NULL) == 0 &&
         declared.health.kind != RPCTL_HEALTH_NONE)
         generation->health = declared.health;
+    if (instance->state != RPCTL_INSTANCE_STARTING) return; /* it says it again, to a successor */
     rpctl_service_log(service, "gen=%u instance=%u ready=%d", generation->number, instance->number,
                       (int)instance->process.pid);
     if (generation == service->candidate && !instance->handed_over) {
@@ -54,6 +55,7 @@ static void on_ready(struct rpctl_service *service, struct rpctl_instance *insta
         return;
     }
     instance->state = RPCTL_INSTANCE_READY;
+    rpctl_keeper_changed(&service->keeper);
     if (generation == service->candidate) rpctl_service_post(service, RPCTL_ROLLOUT_ON_INSTANCE_READY);
 }
 

@@ -388,6 +388,7 @@ static void step(struct rpctl_service *service, const struct rpctl_posted *poste
                           rpctl_rollout_state_name(service->rollout.state));
         report(service, before, posted->why);
     }
+    rpctl_keeper_changed(&service->keeper);
     for (size_t i = 0; i < result.action_count; i++) act(service, result.actions[i]);
 }
 
@@ -427,6 +428,12 @@ static bool is_busy(struct rpctl_service *service, struct rpctl_operation *opera
     if (service->operation) {
         rpctl_operation_describe(service->operation, text, sizeof text);
         rpctl_operation_fail(operation, "%s; wait for it, or stop it with: rpctl abort", text);
+        return true;
+    }
+    if (service->takeover) {
+        rpctl_operation_fail(operation,
+                             "the service is being taken over from a former supervisor; wait for it: "
+                             "rpctl status");
         return true;
     }
     if (service->first_release_waits) {

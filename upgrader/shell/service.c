@@ -89,6 +89,7 @@ void rpctl_service_forget_generation(struct rpctl_service *service, struct rpctl
 
     while (*link != generation) link = &(*link)->next;
     *link = generation->next;
+    rpctl_keeper_changed(&service->keeper);
     rpctl_service_cancel_relaunch(generation);
     rpctl_leaving_let_go(generation->leaving);
     rpctl_sweep_let_go(generation);

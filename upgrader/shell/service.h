@@ -6,11 +6,15 @@
 #define RPCTL_SERVICE_H
 
 #include "linux/groups.h"
+#include "linux/state_file.h"
 #include "pure/result_line.h"
 #include "pure/rollout.h"
 #include "shell/census.h"
 #include "shell/generation.h"
 #include "shell/jobs.h"
+#include "shell/keeper.h"
+#include "shell/layout.h"
+#include "shell/links.h"
 #include "shell/operation.h"
 #include "shell/supervisor.h"
 #include "shell/watch.h"
@@ -32,6 +36,7 @@
 #define RPCTL_POSTED_EVENTS_MAX 32
 
 struct rpctl_probe_round;
+struct rpctl_takeover;
 
 /* An event for the rollout, with the reason for one that may end the operation. */
 struct rpctl_posted {
@@ -54,15 +59,22 @@ struct rpctl_service {
     int exit_code;                           /* of the supervisor */
     uv_loop_t loop;
     int64_t since_s;
+    uint64_t start_time; /* of this process, in clock ticks since boot */
+    char boot_id[RPCTL_BOOT_ID_BYTES];
     int cwd_fd;
     mode_t umask;
-    char notify_path[108];
+    char notify_path[RPCTL_SOCKET_PATH_BYTES];
+    char instances_path[RPCTL_SOCKET_PATH_BYTES];
 
     struct rpctl_jobs jobs;
     struct rpctl_groups *groups; /* jobs only */
     /* Written by jobs only, read by the status too, which then tells what the kernel does even where the loop
      * has not heard of it yet: who has all traffic; 0 = nobody was steered to. */
     _Atomic unsigned steered_generation;
+    struct rpctl_layout layout;  /* the jobs' word about the groups */
+    struct rpctl_keeper keeper;
+    struct rpctl_takeover *takeover; /* under way, or NULL */
+    bool abandons;                   /* ends, and leaves the processes as they are */
 
     struct rpctl_generation *generations; /* newest first */
     struct rpctl_generation *serving;     /* the old one during an upgrade; NULL before the first start */
@@ -98,6 +110,7 @@ struct rpctl_service {
     int notify_fd;
     uv_signal_t term_signal, int_signal, child_signal;
     struct rpctl_control_server *control;
+    struct rpctl_links *links;
     struct rpctl_show *show; /* foreground output, or NULL */
 };
 
@@ -147,6 +160,7 @@ int rpctl_service_launch(struct rpctl_service *service, struct rpctl_generation 
  * the caller: a negative errno, when it has failed for one. */
 int rpctl_service_signal(struct rpctl_generation *generation, int signal_number);
 void rpctl_service_reap(struct rpctl_service *service);
+void rpctl_service_on_adopted_ended(struct rpctl_service *service, struct rpctl_instance *instance);
 void rpctl_service_cancel_relaunch(struct rpctl_generation *generation);
 /* What does not run of the generation that serves, and is not due, is launched again: after a cancel, and now
  * and then, for one for whose timer there was no memory. */
@@ -227,6 +241,14 @@ int rpctl_steering_list(struct rpctl_service *service, const struct rpctl_genera
                         rpctl_steering_list_cb *callback, void *data);
 /* For the end of the service: all duplicates are closed, and every job after this one finds nothing to do. */
 void rpctl_steering_release(struct rpctl_service *service, void (*callback)(struct rpctl_service *service));
+/* Compares what is known of the groups with the kernel; `generation` is for the callback only. */
+void rpctl_steering_verify(struct rpctl_service *service, struct rpctl_generation *generation,
+                           rpctl_steering_cb *callback);
+/* All traffic to `generation`, of groups whose order a former supervisor has recorded. The order is learnt.
+ */
+void rpctl_steering_take_over(struct rpctl_service *service, struct rpctl_generation *generation,
+                              const struct rpctl_state_group *recorded, size_t count,
+                              rpctl_steering_cb *callback);
 /* The ordered close of its listeners; then, when only one generation is left and nothing is under way,
  * detach. */
 void rpctl_steering_close(struct rpctl_service *service, struct rpctl_generation *generation,
@@ -243,10 +265,17 @@ void rpctl_leaving_let_go(struct rpctl_leaving *leaving);
 void rpctl_leaving_times(const struct rpctl_leaving *leaving, int64_t *ret_since_ms,
                          int64_t *ret_deadline_ms);
 
-/* Begins the drain of `generation` for `operation`, whose result may wait for it. */
+/* Begins the drain of `generation` for `operation`, whose result may wait for it; NULL: for nobody, by the
+ * generation's own policy. */
 void rpctl_service_leave(struct rpctl_generation *generation, struct rpctl_operation *operation);
 /* Calls it off; only before the rollout has heard OLD_QUIET. */
 void rpctl_service_stay(struct rpctl_generation *generation);
+/* It was told to stop by a former supervisor: the drain goes on up to the deadline (wall clock, 0 = a whole
+ * timeout from now). */
+void rpctl_leaving_resume(struct rpctl_generation *generation, int64_t deadline_ms);
+int64_t rpctl_leaving_deadline_ms(const struct rpctl_generation *generation); /* 0 = none runs */
+/* What was to be on disk is there, or cannot be. */
+void rpctl_leaving_on_written(struct rpctl_generation *generation);
 /* The operation's result is out, or on its way. */
 void rpctl_leaving_disown(struct rpctl_service *service, const struct rpctl_operation *operation);
 /* The last process of the generation has ended. */
@@ -297,7 +326,8 @@ void rpctl_service_watch_end(struct rpctl_service *service);
 /* Ends the service: no steering any more, every process is told to stop, then the supervisor ends. A second
  * call kills what is left. `operation` (may be NULL) gets the result. */
 void rpctl_service_stop(struct rpctl_service *service, struct rpctl_operation *operation);
-/* Launches the first release; `follower` (may be NULL) hears of it from the first event on. */
+/* Launches the first release, or takes over what runs; `follower` (may be NULL) hears of it from the first
+ * event on. */
 void rpctl_service_begin_first(struct rpctl_service *service, struct rpctl_control_client *follower);
 /* An operation was added: its progress is to be told. */
 void rpctl_service_watch_operations(struct rpctl_service *service);

@@ -19,6 +19,8 @@ struct steering_job {
     unsigned number; /* of the generation it is about */
     unsigned other;  /* old (check), serving (close); 0 = none */
     unsigned instance_number;
+    struct rpctl_state_group *recorded; /* take_over: a copy */
+    size_t recorded_count;
     bool flag; /* verify (shift), may detach (close), allow_drop (check) */
     int fds[RP_LISTENERS_MAX];
     size_t fd_count;
@@ -73,6 +75,7 @@ static void tell(struct rpctl_job *job)
 
     free(job);
     if (self.service->state != RPCTL_SERVICE_RUNNING) return;
+    rpctl_keeper_changed(&self.service->keeper);
     self.callback(self.service, self.generation, self.status, &self.error);
 }
 
@@ -119,6 +122,7 @@ static void add_work(struct rpctl_job *job)
         self->error = error;
     }
     look_at_generation(self);
+    rpctl_layout_update(&self->service->layout, self->service->groups);
 }
 
 void rpctl_steering_add(struct rpctl_service *service, struct rpctl_instance *instance, const int *fds,
@@ -159,6 +163,7 @@ static void pin_work(struct rpctl_job *job)
     self->status = rpctl_groups_check_shareable(self->service->groups, self->number, &self->error);
     if (self->status == 0) self->status = rpctl_groups_learn(self->service->groups, &self->error);
     if (self->status == 0) self->status = steer_to(self->service, self->number, NULL, 0, &self->error);
+    rpctl_layout_update(&self->service->layout, self->service->groups);
 }
 
 void rpctl_steering_pin(struct rpctl_service *service, struct rpctl_generation *generation,
@@ -184,6 +189,7 @@ static void check_work(struct rpctl_job *job)
         self->status = rpctl_groups_check_shape(groups, self->other, self->number, self->flag, &self->error);
     if (self->status == 0 && !self->other)
         self->status = steer_to(self->service, self->number, NULL, 0, &self->error);
+    rpctl_layout_update(&self->service->layout, groups);
 }
 
 void rpctl_steering_check(struct rpctl_service *service, struct rpctl_generation *old,
@@ -211,6 +217,7 @@ static void shift_work(struct rpctl_job *job)
     /* A listener has come since the order was learnt. */
     self->status = rpctl_groups_learn(self->service->groups, &self->error);
     if (self->status == 0) self->status = steer_to(self->service, self->number, NULL, 0, &self->error);
+    rpctl_layout_update(&self->service->layout, self->service->groups);
 }
 
 void rpctl_steering_shift(struct rpctl_service *service, struct rpctl_generation *generation, bool verify,
@@ -289,6 +296,7 @@ static void close_work(struct rpctl_job *job)
     if (rpctl_groups_listener_count(groups, self->number) > 0)
         self->status =
             rpctl_groups_close_generation(groups, self->number, steered, &self->closed, &self->error);
+    rpctl_layout_update(&self->service->layout, groups);
     if (self->status < 0 || !self->flag) return;
     /* Another generation may be draining still: its own close comes here again. A program that stays where
      * one generation is left sends all to that one, so a detach that fails is no harm. */
@@ -345,6 +353,66 @@ void rpctl_steering_detach(struct rpctl_service *service, struct rpctl_generatio
         start(job, detach_work, tell);
     else
         refuse_for_memory(service, generation, callback);
+}
+
+/* --- after a former supervisor
+ * -------------------------------------------------------------------------------------------------- */
+
+static void verify_work(struct rpctl_job *job)
+{
+    struct steering_job *self = self_of(job);
+
+    if (self->service->groups) self->status = rpctl_groups_verify(self->service->groups, &self->error);
+}
+
+void rpctl_steering_verify(struct rpctl_service *service, struct rpctl_generation *generation,
+                           rpctl_steering_cb *callback)
+{
+    struct steering_job *job = job_new(service, generation, callback);
+
+    if (job)
+        start(job, verify_work, tell);
+    else
+        refuse_for_memory(service, generation, callback);
+}
+
+/* The recorded order is good enough for the program that is in force while the true one is learnt. */
+static void take_over_work(struct rpctl_job *job)
+{
+    struct steering_job *self = self_of(job);
+    struct rpctl_groups *groups = self->service->groups;
+
+    if (!groups) return;
+    if (rpctl_groups_assume_order(groups, self->recorded, self->recorded_count))
+        self->status = steer_to(self->service, self->number, NULL, 0, &self->error);
+    if (self->status == 0) self->status = rpctl_groups_learn(groups, &self->error);
+    if (self->status == 0) self->status = steer_to(self->service, self->number, NULL, 0, &self->error);
+    look_at_generation(self);
+    rpctl_layout_update(&self->service->layout, groups);
+}
+
+static void take_over_done(struct rpctl_job *job)
+{
+    struct steering_job *self = self_of(job);
+
+    rpctl_state_groups_free(self->recorded, self->recorded_count);
+    free(self->recorded);
+    tell_with_look(job);
+}
+
+void rpctl_steering_take_over(struct rpctl_service *service, struct rpctl_generation *generation,
+                              const struct rpctl_state_group *recorded, size_t count,
+                              rpctl_steering_cb *callback)
+{
+    struct steering_job *job = job_new(service, generation, callback);
+
+    if (!job || rpctl_state_groups_copy(recorded, count, &job->recorded) < 0) {
+        free(job);
+        refuse_for_memory(service, generation, callback);
+        return;
+    }
+    job->recorded_count = count;
+    start(job, take_over_work, take_over_done);
 }
 
 /* --- release

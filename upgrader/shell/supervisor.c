@@ -1,8 +1,12 @@
 #include "shell/supervisor.h"
 
 #include "linux/log_file.h"
+#include "linux/state_file.h"
+#include "linux/unix_socket.h"
 #include "pure/exit_code.h"
+#include "shell/adopt.h"
 #include "shell/service.h"
+#include "shell/takeover.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -11,6 +15,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
@@ -31,21 +36,27 @@ static void close_own_handles(struct rpctl_service *service)
 
     for (size_t i = 0; i < sizeof handles / sizeof *handles; i++) uv_close(handles[i], NULL);
     if (service->notify_fd >= 0) uv_close((uv_handle_t *)&service->notify_poll, NULL);
+    rpctl_links_close(service->links);
+    rpctl_keeper_stop(&service->keeper);
 }
 
-static void begin_closing(struct rpctl_service *service)
+/* Generations are freed at the very end: jobs that are still running know them. */
+static void let_leaving_go(struct rpctl_service *service)
 {
-    struct rpctl_generation *generation;
-
-    rpctl_service_census_end(service);
-    rpctl_service_watch_end(service);
-    service->state = RPCTL_SERVICE_CLOSING;
-    /* Freed at the very end: jobs that are still running know them. */
-    for (generation = service->generations; generation; generation = generation->next) {
+    for (struct rpctl_generation *generation = service->generations; generation;
+         generation = generation->next) {
         rpctl_service_cancel_relaunch(generation);
         rpctl_leaving_let_go(generation->leaving);
         rpctl_sweep_let_go(generation);
     }
+}
+
+static void begin_closing(struct rpctl_service *service)
+{
+    rpctl_service_census_end(service);
+    rpctl_service_watch_end(service);
+    service->state = RPCTL_SERVICE_CLOSING;
+    let_leaving_go(service);
     rpctl_service_show_stop(service);
     close_own_handles(service);
     rpctl_control_server_close(service->control, NULL, NULL);
@@ -167,6 +178,35 @@ static void stop_timers(struct rpctl_service *service)
     uv_timer_stop(&service->listen_timer);
 }
 
+static void let_go(struct rpctl_generation *generation)
+{
+    for (unsigned i = 0; i < generation->instance_count; i++) {
+        rpctl_adopt_unwatch(&generation->instances[i]);
+        rpctl_process_close(&generation->instances[i].process);
+    }
+}
+
+static void abandon_all(struct rpctl_service *service)
+{
+    for (struct rpctl_generation *generation = service->generations; generation;
+         generation = generation->next)
+        let_go(generation);
+}
+
+static void on_abandoned(struct rpctl_service *service)
+{
+    abandon_all(service);
+    begin_closing(service);
+}
+
+/* Ends as one that is killed: the processes go on, and what is steered stays. */
+static void abandon(struct rpctl_service *service)
+{
+    service->state = RPCTL_SERVICE_STOPPING;
+    stop_timers(service);
+    rpctl_steering_release(service, on_abandoned);
+}
+
 void rpctl_service_stop(struct rpctl_service *service, struct rpctl_operation *operation)
 {
     if (service->state != RPCTL_SERVICE_RUNNING) {
@@ -183,6 +223,7 @@ void rpctl_service_stop(struct rpctl_service *service, struct rpctl_operation *o
     service->first_release_waits = false;
     rpctl_service_log(service, "stopping");
     stop_timers(service);
+    rpctl_takeover_cancel(service);
     rpctl_service_probe_cancel(service);
     end_operations(service, operation);
     service->stop_operation = operation;
@@ -200,6 +241,11 @@ void rpctl_service_stop(struct rpctl_service *service, struct rpctl_operation *o
 void rpctl_service_on_operation_over(struct rpctl_service *service, int exit_code)
 {
     if (!service->operations) uv_timer_stop(&service->progress_timer);
+    if (service->abandons && service->state == RPCTL_SERVICE_RUNNING) {
+        service->exit_code = exit_code;
+        abandon(service);
+        return;
+    }
     if (service->state == RPCTL_SERVICE_RUNNING && !service->serving && !service->operations &&
         !service->first_release_waits) {
         /* The first start has failed: there is nothing to supervise. */
@@ -288,15 +334,13 @@ static mode_t current_umask(void)
     return mask;
 }
 
-void rpctl_service_begin_first(struct rpctl_service *service, struct rpctl_control_client *follower)
+static void launch_first(struct rpctl_service *service, struct rpctl_control_client *follower)
 {
     const struct rpctl_supervisor_config *config = service->config;
     struct rpctl_release release = {
         .binary = (char *)(uintptr_t)config->binary, .args = config->args, .env = config->env};
     struct rpctl_operation *operation = rpctl_operation_new(service, "start", &service->policy);
 
-    service->first_release_waits = false;
-    uv_timer_stop(&service->stop_timer);
     if (operation) {
         if (follower) rpctl_operation_follow(operation, follower);
         rpctl_service_begin(service, operation, &release);
@@ -304,6 +348,16 @@ void rpctl_service_begin_first(struct rpctl_service *service, struct rpctl_contr
     }
     service->exit_code = RPCTL_EXIT_BUG;
     rpctl_service_stop(service, NULL);
+}
+
+void rpctl_service_begin_first(struct rpctl_service *service, struct rpctl_control_client *follower)
+{
+    service->first_release_waits = false;
+    uv_timer_stop(&service->stop_timer);
+    if (service->takeover)
+        rpctl_takeover_run(service, follower);
+    else
+        launch_first(service, follower);
 }
 
 static void on_parent_gone(uv_timer_t *timer)
@@ -328,25 +382,50 @@ static int prepare(struct rpctl_service *service, struct rp_error *error)
 {
     int status = rpctl_service_dir_lock(service->config->dir, NULL, error);
 
+    if (status == 0) status = rpctl_boot_id_read(service->boot_id, error);
+    if (status == 0) status = rpctl_process_start_time(getpid(), &service->start_time);
     service->umask = current_umask();
     service->cwd_fd = open(".", O_PATH | O_DIRECTORY | O_CLOEXEC);
     if (status == 0 && service->cwd_fd < 0)
         status = rp_error_set(error, -errno, "cannot open the working directory: %s", strerror(errno));
-    /* Generations are numbered from 1 again: logs of a former run would be taken for newer ones. */
-    if (status == 0) status = rpctl_log_file_prune(rpctl_service_dir_log_fd(service->config->dir), 0, error);
     if (status == 0) status = rpctl_process_become_subreaper(error);
     if (status == 0) status = rpctl_groups_new(&service->groups, error);
     rpctl_process_ignore_sigpipe();
     return status;
 }
 
+static int start_links(struct rpctl_service *service, struct rp_error *error)
+{
+    struct rpctl_service_dir *dir = service->config->dir;
+    int fd = -1;
+    int status = rpctl_service_dir_instances_path(dir, service->instances_path, error);
+
+    if (status == 0)
+        status = rpctl_unix_socket_bind(rpctl_service_dir_fd(dir), RPCTL_SERVICE_DIR_INSTANCES,
+                                        SOCK_SEQPACKET, &fd, error);
+    return status == 0 ? rpctl_links_new(&service->loop, fd, &service->links, error) : status;
+}
+
 static int open_sockets(struct rpctl_service *service, struct rp_error *error)
 {
     int status = rpctl_service_notify_start(service, error);
 
+    if (status == 0) status = start_links(service, error);
     if (status == 0) status = rpctl_service_control_start(service, error);
     if (status == 0) status = rpctl_service_show_start(service, error);
     return status;
+}
+
+/* Numbers go on where a former supervisor's processes are taken over. Else they begin with 1, and logs of a
+ * former run would be taken for newer ones. */
+static int find_predecessor(struct rpctl_service *service, struct rp_error *error)
+{
+    bool found = false;
+    int status = rpctl_takeover_find(service, &found, error);
+
+    if (status < 0 || found) return status;
+    service->last_number = 0;
+    return rpctl_log_file_prune(rpctl_service_dir_log_fd(service->config->dir), 0, error);
 }
 
 static void run(struct rpctl_service *service)
@@ -370,6 +449,7 @@ static void remove_sockets(const struct rpctl_service *service)
 
     unlinkat(dir_fd, RPCTL_SERVICE_DIR_CONTROL, 0);
     unlinkat(dir_fd, RPCTL_SERVICE_DIR_NOTIFY, 0);
+    unlinkat(dir_fd, RPCTL_SERVICE_DIR_INSTANCES, 0);
 }
 
 static void free_service(struct rpctl_service *service)
@@ -381,6 +461,7 @@ static void free_service(struct rpctl_service *service)
         service->generations = next;
     }
     rpctl_groups_free(service->groups);
+    rpctl_layout_done(&service->layout);
     if (service->last_result) json_decref(service->last_result);
     if (service->notify_fd >= 0) close(service->notify_fd);
     if (service->cwd_fd >= 0) close(service->cwd_fd);
@@ -397,6 +478,7 @@ static int fail(struct rpctl_service *service, const struct rp_error *error)
 static int supervise(struct rpctl_service *service)
 {
     struct rp_error error = {0};
+    bool forget = false;
     int status;
 
     if (prepare(service, &error) < 0) return fail(service, &error);
@@ -405,17 +487,24 @@ static int supervise(struct rpctl_service *service)
     rpctl_jobs_init(&service->jobs, &service->loop);
     rpctl_rollout_init(&service->rollout);
     init_handles(service);
-    if (open_sockets(service, &error) < 0) {
+    rpctl_keeper_start(&service->keeper, service);
+    status = open_sockets(service, &error);
+    if (status == 0) status = find_predecessor(service, &error);
+    if (status < 0) {
         service->exit_code = fail(service, &error);
+        abandon_all(service);
+        let_leaving_go(service);
         close_own_handles(service);
         if (service->control) rpctl_control_server_close(service->control, NULL, NULL);
         uv_run(&service->loop, UV_RUN_DEFAULT);
     } else {
         run(service);
+        forget = !service->abandons;
     }
     status = uv_loop_close(&service->loop);
     assert(status == 0);
     remove_sockets(service);
+    if (forget) rpctl_state_file_remove(rpctl_service_dir_fd(service->config->dir));
     return service->exit_code;
 }
 
@@ -429,6 +518,10 @@ int rpctl_supervisor_main(const struct rpctl_supervisor_config *config)
     service->policy = config->policy;
     service->since_s = time(NULL);
     service->notify_fd = service->cwd_fd = -1;
+    if (rpctl_layout_init(&service->layout) < 0) {
+        free(service);
+        return RPCTL_EXIT_BUG;
+    }
     exit_code = supervise(service);
     free_service(service);
     return exit_code;

@@ -85,7 +85,9 @@ void rpctl_service_orphan_owner(const struct rpctl_service *service,
     struct rpctl_orphan_owner *owner = ret_owner;
 
     *owner = (struct rpctl_orphan_owner){.service = service->config->name,
+                                         .notify_path = service->notify_path,
                                          .generation = generation->number,
+                                         .taken_over = generation->taken_over,
                                          .since = generation->first_start_time};
     add_leaders(owner, generation);
     add_addresses(owner, generation);

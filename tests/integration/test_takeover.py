@@ -1,0 +1,370 @@
+"""The supervisor is killed: the servers go on, and the next supervisor takes them over and brings what was under way to an end.
+
+Clients run all the time and lose nothing. The kills at random instants are in test_kills.py.
+"""
+
+import json
+import os
+import pathlib
+import signal
+
+import harness
+import services
+
+FOREIGN = pathlib.Path(__file__).resolve().with_name("foreign_server.py")
+CLIENTS = 4 if harness.SANITIZED else 16
+
+
+class TakeoverCase(services.ServiceCase):
+    def supervisor(self):
+        return self.box.status()["supervisor"]["pid"]
+
+    def kill_supervisor(self):
+        pid = self.supervisor()
+        os.kill(pid, signal.SIGKILL)
+        harness.wait_gone(pid)
+        return pid
+
+    def take_over(self, *words, binary=services.V1, code=0):
+        outcome = self.assert_code(self.box.rpctl("start", *words, binary, *self.listen), code)
+        self.assertEqual(outcome.events[0]["operation"], "takeover")
+        return outcome
+
+    def state_path(self):
+        return self.box.rpctl_dir / "default/state"
+
+    def state(self):
+        return json.loads(self.state_path().read_text()) if self.state_path().exists() else {}
+
+    def end_of(self, outcome, phase):
+        return next(e for e in outcome.events if e["event"] == "phase" and (e["phase"], e["state"]) == (phase, "end"))
+
+    def assert_in_hand(self, generation, pid=None):
+        """One clean generation that serves, and everything works."""
+        self.wait_for_generations({generation: "serving"})
+        status = self.box.status()
+        self.assertNotIn("operation", status)
+        if pid:
+            self.assertEqual(self.pid_of(generation), pid)
+        self.assertEqual(self.get().generation, str(generation))
+        self.upgrade(services.V2, *self.listen)
+        self.assertEqual(self.generations(), {generation + 1: "serving"})
+        self.assertEqual(len(self.listener_inodes()), 2)
+        self.stop()
+
+
+class IdleTest(TakeoverCase):
+    def test_servers_go_on_and_are_taken_over(self):
+        self.start()
+        pid, inodes = self.pid_of(1), self.listener_inodes()
+        with self.load(fresh=CLIENTS, keep_alive=CLIENTS) as load:
+            load.answers(50)
+            self.kill_supervisor()
+            load.answers(50)
+            self.take_over()
+            load.answers(50)
+            self.assert_spotless(load)
+        self.assertEqual(self.listener_inodes(), inodes)
+        self.assert_in_hand(1, pid)
+
+    def test_what_is_said_meanwhile(self):
+        self.start()
+        harness.wait_until(lambda: self.state().get("serving") == 1, "the state is on disk")
+        server, supervisor = self.pid_of(1), self.kill_supervisor()
+        for words in (("status",), ("upgrade", services.V2), ("stop",), ("abort",)):
+            outcome = self.assert_code(self.box.rpctl(*words, json_output=False), 5)
+            self.assertIn(f"the supervisor of default (pid {supervisor}) is gone; its servers go on (pid {server}); bring it "
+                          f"back with: rpctl start {services.V1}", outcome.err)
+        self.take_over()
+        self.stop()
+        self.assertNotIn("is gone", self.box.rpctl("status", json_output=False).err)
+
+    def test_another_binary_is_not_launched(self):
+        self.start()
+        self.kill_supervisor()
+        outcome = self.take_over(binary=services.V2)
+        warnings = [e["text"] for e in outcome.events if e["event"] == "warning"]
+        self.assertTrue(any(f"{services.V1} goes on; to change to {services.V2}" in text for text in warnings), outcome)
+        self.assertEqual(self.get().version, "v1")
+        self.stop()
+
+    def test_again_and_again(self):
+        self.start("--instances", "2")
+        pids = [i[0] for i in self.instances(1)]
+        with self.load(fresh=CLIENTS, keep_alive=CLIENTS) as load:
+            for _ in range(4):
+                self.kill_supervisor()
+                self.take_over()
+                load.answers(20)
+            self.assert_spotless(load)
+        self.assertEqual([i[0] for i in self.instances(1)], pids)
+        self.assertEqual(self.generation(1)["listeners"], 4)
+        self.stop()
+
+    def test_in_the_foreground(self):
+        self.start()
+        pid = self.pid_of(1)
+        self.kill_supervisor()
+        run = self.box.spawn(*self.box.rpctl_command(["run", services.V1, *self.listen], json_output=False))
+        harness.wait_until(self.is_in_hand, "it is taken over")
+        self.assertEqual(self.pid_of(1), pid)
+        self.stop_child(run)
+        self.assertIn("taken over in", run.log_path.read_text())
+
+    def is_in_hand(self):
+        status = self.box.status()
+        return status and "operation" not in status and self.generations() == {1: "serving"}
+
+    def test_a_process_of_it_ends_later(self):
+        """Not our child: seen by its pidfd, launched again with its listeners."""
+        self.start()
+        pid = self.pid_of(1)
+        self.kill_supervisor()
+        self.take_over()
+        inodes = self.listener_inodes()
+        os.kill(pid, signal.SIGKILL)
+        self.wait_for_restarts(1, [1])
+        self.assertEqual(self.listener_inodes(), inodes)
+        self.assert_in_hand(1)
+
+    def test_the_server_has_died_meanwhile(self):
+        self.start()
+        pid = self.pid_of(1)
+        self.kill_supervisor()
+        os.kill(pid, signal.SIGKILL)
+        harness.wait_gone(pid)
+        outcome = self.start()  # nothing is left to be taken over
+        self.assertEqual(outcome.events[0]["operation"], "start")
+        self.assert_in_hand(1)
+
+    def test_one_of_two_has_died_meanwhile(self):
+        self.start("--instances", "2")
+        dead, alive = (i[0] for i in self.instances(1))
+        self.kill_supervisor()
+        os.kill(dead, signal.SIGKILL)
+        harness.wait_gone(dead)
+        self.take_over("--instances", "2")
+        harness.wait_until(lambda: [i[1] for i in self.instances(1)] == ["ready", "ready"], "both are there")
+        self.assertEqual(self.pid_of(1, 2), alive)
+        self.stop()
+
+    def test_a_foreign_server(self):
+        self.start(binary=FOREIGN)
+        pid = self.pid_of(1)
+        with self.load(fresh=CLIENTS) as load:
+            load.answers(50)
+            self.kill_supervisor()
+            load.answers(50)
+            self.take_over(binary=FOREIGN)
+            load.answers(50)
+            self.assert_spotless(load)
+        self.assert_in_hand(1, pid)
+
+
+class UnderWayTest(TakeoverCase):
+    """Killed in a phase of an upgrade: before the shift new is stopped, after it old is retired."""
+
+    def setUp(self):
+        super().setUp()
+        self.start("--bake", "1h", "--quiesce-timeout", "1h")
+
+    def killed_in(self, phase, *words, serving, before_kill=None):
+        with self.load(fresh=CLIENTS, keep_alive=CLIENTS) as load:
+            load.answers(50)
+            upgrade = self.box.operation("upgrade", *words)
+            upgrade.until_phase(phase)
+            if before_kill:
+                before_kill()
+            self.kill_supervisor()
+            self.assert_code(upgrade.finish(), 70)
+            load.answers(50)
+            outcome = self.take_over()
+            self.assertEqual(outcome.result["generation"], serving)
+            load.answers(50)
+            self.assert_spotless(load)
+        self.wait_for_generations({serving: "serving"})
+        self.assertEqual(self.get().generation, str(serving))
+        self.upgrade("--quiesce-timeout", "3s", services.V2, *self.listen)
+        self.assertEqual(self.generations(), {3: "serving"}, "no number is given twice")
+        self.assertEqual(len(self.listener_inodes()), 2)
+        self.stop()
+
+    def test_ready(self):
+        self.killed_in("ready", services.V2, *self.listen, "--start-delay", "3600000", serving=1)
+
+    def test_health(self):
+        self.killed_in("health", "--ready-timeout", "1h", services.V2, *self.listen, "--fail-health", serving=1)
+
+    def test_bake(self):
+        """From the moment that the disk knows of the shift."""
+        self.killed_in("bake", services.V2, *self.listen, serving=2, before_kill=lambda: self.wait_for_rollout("BAKING"))
+
+    def wait_for_rollout(self, state):
+        harness.wait_until(lambda: self.state().get("rollout") == state, f"the state is {state}")
+
+    def test_quiesce(self):
+        """A connection in an old queue holds it; it is answered in the end."""
+        with services.stopped(self.pid_of(1)):
+            client = self.request()
+            self.wait_for_connections(1)
+            upgrade = self.box.operation("upgrade", "--bake", "0", services.V2, *self.listen)
+            upgrade.until_phase("quiesce")
+            self.wait_for_rollout("QUIESCING")
+            self.kill_supervisor()
+            self.assert_code(upgrade.finish(), 70)
+        outcome = self.take_over()
+        self.assertEqual(outcome.result["generation"], 2)
+        self.assertEqual(services.answer(client).generation, "1")
+        self.wait_for_generations({2: "serving"})
+        self.stop()
+
+    def test_drain(self):
+        """The old one was told to stop, and has a download to finish: it does, under the next supervisor."""
+        with self.download() as download:
+            upgrade = self.box.operation("upgrade", "--bake", "0", services.V2, *self.listen)
+            upgrade.until_phase("drain")
+            self.kill_supervisor()
+            self.assert_code(upgrade.finish(), 70)
+            takeover = self.box.operation("start", services.V1, *self.listen)
+            takeover.until_phase("steer", state="end")
+            self.assertEqual(self.generations(), {2: "serving", 1: "draining"})
+            self.assertTrue(download.is_whole())
+        self.assert_code(takeover.finish(), 0)
+        self.assert_in_hand(2)
+
+    def test_first_start(self):
+        """Never proven, but there is nobody else: what runs is taken."""
+        self.stop()
+        start = self.box.operation("start", services.V1, *self.listen, "--fail-health")
+        start.until_phase("health")
+        self.kill_supervisor()
+        start.finish()
+        self.take_over()
+        self.wait_for_generations({1: "serving"})
+        self.stop()
+
+
+class StateTest(TakeoverCase):
+    """The state on disk is torn, foreign, old or not there: set aside, and what runs is found all the same."""
+
+    def spoil(self, text):
+        self.start()
+        self.upgrade(services.V2)
+        pid = self.pid_of(2)
+        harness.wait_until(lambda: self.state().get("serving") == 2, "the state is on disk")
+        self.kill_supervisor()
+        if callable(text):
+            text = text(self.state_path().read_text())
+        if text is None:
+            self.state_path().unlink()
+        else:
+            self.state_path().write_text(text)
+        outcome = self.take_over()
+        self.assert_in_hand(2, pid)
+        return [e["text"] for e in outcome.events if e["event"] == "warning"]
+
+    def assert_set_aside(self, warnings, reason):
+        self.assertTrue(any("set aside as state.bad" in text and reason in text for text in warnings), warnings)
+
+    def test_torn(self):
+        self.assert_set_aside(self.spoil(lambda text: text[:len(text) // 2]), "only a part of one")
+        self.assertTrue(self.state_path().with_name("state.bad").exists())
+
+    def test_foreign(self):
+        self.assert_set_aside(self.spoil("pid=1\n"), "no JSON object")
+
+    def test_another_version(self):
+        self.assert_set_aside(self.spoil(lambda text: text.replace('"v":1', '"v":2', 1)), "version 2")
+
+    def test_another_service(self):
+        self.assert_set_aside(self.spoil(lambda text: text.replace('"service":"default"', '"service":"other"')), "named other")
+
+    def test_none(self):
+        self.spoil(None)
+
+    def test_it_cannot_be_written(self):
+        """Which is told in the log; the service is none the worse for it."""
+        self.box.rpctl_dir.mkdir(mode=0o700)
+        (self.box.rpctl_dir / "default").mkdir(mode=0o700)
+        self.state_path().with_name("state.new").mkdir()
+        self.start()
+        self.upgrade(services.V2)
+        self.assertIn("state=not-written", (self.box.rpctl_dir / "default/log/supervisor.log").read_text())
+        self.stop()
+
+
+class StrangersTest(TakeoverCase):
+    """Pids in the state that are other processes by now: nobody signals them."""
+
+    def stranger(self):
+        return self.box.spawn("/usr/bin/tail", "-f", "/dev/null", start_new_session=True)
+
+    def plant(self, change):
+        """A state as a former supervisor has left it, with a stranger's pid in it."""
+        self.start()
+        pid = self.pid_of(1)
+        harness.wait_until(lambda: self.state().get("serving") == 1, "the state is on disk")
+        text = self.state()
+        self.kill_supervisor()
+        os.kill(pid, signal.SIGKILL)
+        harness.wait_gone(pid)
+        stranger = self.stranger()
+        change(text, text["generations"][0]["instances"][0]["process"], stranger)
+        self.state_path().write_text(json.dumps(text))
+        outcome = self.start()
+        self.assertEqual(outcome.events[0]["operation"], "start", "nothing was found")
+        self.upgrade(services.V2)
+        self.stop()
+        self.assertIsNone(stranger.poll())
+        stranger.kill()
+        stranger.wait()
+
+    def test_the_pid_was_used_again(self):
+        def change(_, process, stranger):
+            process["pid"] = stranger.pid
+
+        self.plant(change)
+
+    def test_the_machine_was_started_anew(self):
+        """Even where the start time fits."""
+
+        def change(state, process, stranger):
+            stat = pathlib.Path(f"/proc/{stranger.pid}/stat").read_text()
+            process.update(pid=stranger.pid, start=int(stat.rpartition(")")[2].split()[19]))
+            state["boot"] = "00000000-0000-0000-0000-000000000000"
+
+        self.plant(change)
+
+
+class TwoTest(TakeoverCase):
+    def test_two_supervisors(self):
+        """The second is told who is there, and does no harm."""
+        self.start()
+        supervisor = self.supervisor()
+        with self.load(fresh=CLIENTS) as load:
+            outcome = self.box.rpctl("start", services.V2, *self.listen)
+            self.assert_code(outcome, 4)
+            self.assertIn(str(supervisor), outcome.out + outcome.err)
+            load.answers(50)
+            self.assert_spotless(load)
+        self.assertEqual(self.generations(), {1: "serving"})
+        self.stop()
+
+    def test_two_services_of_one_name_in_two_directories(self):
+        """A process is found by its environment, and that names the directory too."""
+        self.start()
+        other = self.box.port("127.0.0.1")
+        elsewhere = {"RPCTL_DIR": str(self.box.dir / "elsewhere")}
+        self.assert_code(self.box.rpctl("start", services.V1, "--listen", f"127.0.0.1:{other}", env=elsewhere), 0)
+        pid = self.pid_of(1)
+        self.kill_supervisor()
+        self.state_path().unlink()
+        outcome = self.take_over()
+        self.assertEqual(self.end_of(outcome, "find")["processes"], 1)
+        self.assertEqual(self.pid_of(1), pid)
+        self.assert_code(self.box.rpctl("stop", env=elsewhere), 0)
+        self.stop()
+
+
+if __name__ == "__main__":
+    harness.main()

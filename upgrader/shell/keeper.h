@@ -1,0 +1,42 @@
+/* Keeps the service's state on disk up to date.
+ *
+ * Theory. Whatever changes what a successor must know calls rpctl_keeper_changed; at the loop's next turn the
+ * state is put into words, and a thread of the pool writes them. What changes meanwhile is written after it,
+ * once. A disk that is full or slow holds nobody up but who asks for it (rpctl_keeper_when_written): an old
+ * generation is told to stop only when the disk knows that another one serves, or cannot be told.
+ *
+ * Owns its timer and the text under way. Runs on the loop's thread. */
+#ifndef RPCTL_KEEPER_H
+#define RPCTL_KEEPER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <uv.h>
+
+struct rpctl_service;
+
+struct rpctl_keeper {
+    struct rpctl_service *service;
+    uv_timer_t timer;
+    uv_work_t work;
+    bool dirty; /* something has changed since the last text was made */
+    bool writing;
+    bool failing; /* the last write has failed, and that was logged */
+    bool stopped;
+    char *text; /* being written */
+    size_t length;
+    int status; /* of the last write */
+    char problem[256];
+};
+
+void rpctl_keeper_start(struct rpctl_keeper *keeper, struct rpctl_service *service);
+void rpctl_keeper_changed(struct rpctl_keeper *keeper);
+
+/* True when all that was said before is on disk, or could not be written. Else rpctl_leaving_on_written is
+ * called for every generation when that has changed. */
+bool rpctl_keeper_is_settled(const struct rpctl_keeper *keeper);
+
+/* Begins no more writes; one under way ends before the loop does. */
+void rpctl_keeper_stop(struct rpctl_keeper *keeper);
+
+#endif
