@@ -71,17 +71,6 @@ static int adopt(struct rpctl_service *service, struct rpctl_instance *instance,
  * ---------------------------------------------------------------------------------------------
  */
 
-/* The list stands newest first. */
-static void insert(struct rpctl_service *service, struct rpctl_generation *generation)
-{
-    struct rpctl_generation **link = &service->generations;
-
-    while (*link && (*link)->number > generation->number) link = &(*link)->next;
-    generation->next = *link;
-    *link = generation;
-    if (generation->number > service->last_number) service->last_number = generation->number;
-}
-
 static void open_log(struct rpctl_service *service, struct rpctl_generation *generation)
 {
     char name[RPCTL_LOG_FILE_NAME_BYTES];
@@ -95,19 +84,11 @@ static void open_log(struct rpctl_service *service, struct rpctl_generation *gen
 static int add_generation(struct rpctl_service *service, unsigned number, const struct rpctl_release *release,
                           const struct rpctl_policy *policy, struct rpctl_generation **ret_generation)
 {
-    struct rpctl_generation *generation;
-    int status = rpctl_generation_new(&generation, number, release, policy);
+    int status = rpctl_service_add_generation(service, number, release, policy, ret_generation);
 
     if (status < 0) return status;
-    status = rpctl_leaving_new(service, generation);
-    if (status < 0) {
-        rpctl_generation_free(generation);
-        return status;
-    }
-    generation->taken_over = true;
-    open_log(service, generation);
-    insert(service, generation);
-    *ret_generation = generation;
+    (*ret_generation)->taken_over = true;
+    open_log(service, *ret_generation);
     return 0;
 }
 
@@ -241,7 +222,7 @@ static int adopt_marked(struct rpctl_service *service, const struct marked_list 
     if (marked->instance > generation->instance_count) return 0; /* no number of ours */
     instance = &generation->instances[marked->instance - 1];
     if (instance->process.pidfd >= 0) return 0; /* known by the state */
-    instance->collected = true; /* until it sends its listeners */
+    instance->collected = true;                 /* until it sends its listeners */
     status = adopt(service, instance, &marked->process);
     marked->process.pidfd = -1; /* the instance's now, or closed */
     if (status == 0) (*count)++;

@@ -33,6 +33,7 @@ struct rpctl_instance {
     enum rpctl_instance_state state;
     struct rpctl_process process; /* pidfd -1 when it does not run */
     int exit_status;              /* as of waitpid(2) */
+    bool exit_unknown;            /* … there is none: it was no child of ours */
     bool notifies;                /* has sent something on NOTIFY_SOCKET, so it is held to READY=1 */
     bool handed_over;             /* … and has sent its listeners */
     bool said_ready;              /* … READY=1, but no listeners: they are looked up, then it is ready */

@@ -341,7 +341,7 @@ static bool runs_in_background(const struct rpctl_service *service, const struct
     pid_t pids[RPCTL_ORPHANS_MAX];
     size_t count = 0;
 
-    if (instance->exit_status != 0) return false;
+    if (instance->exit_status != 0 || instance->exit_unknown) return false;
     rpctl_service_orphan_owner(service, instance->generation, &owner);
     return rpctl_orphans_find(&owner, pids, &count, NULL) == 0 && count > 0;
 }
@@ -413,7 +413,7 @@ static void on_ended(struct rpctl_service *service, struct rpctl_instance *insta
     bool last;
 
     if (end->unknown)
-        snprintf(how, sizeof how, "a status unknown, as a former supervisor's");
+        snprintf(how, sizeof how, "an unknown status");
     else
         rpctl_process_describe_status(end->status, how);
     rpctl_service_log(service, "gen=%u instance=%u ended=%d how=\"%s\"", generation->number, instance->number,
@@ -422,6 +422,7 @@ static void on_ended(struct rpctl_service *service, struct rpctl_instance *insta
     if (!end->unknown) note_crash(instance, end->status, how);
     instance->state = RPCTL_INSTANCE_EXITED;
     instance->exit_status = end->status;
+    instance->exit_unknown = end->unknown;
     last = rpctl_generation_running(generation) == 0;
     rpctl_keeper_changed(&service->keeper);
 

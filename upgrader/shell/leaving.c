@@ -467,13 +467,9 @@ void rpctl_leaving_resume(struct rpctl_generation *generation, int64_t deadline_
         left_ms = generation->policy.drain_timeout_ms;
     generation->state = RPCTL_GENERATION_DRAINING;
     generation->drain.state = RPCTL_DRAIN_DRAINING;
+    leaving->since_ms = now_ms;
     leaving->drain_timeout_ms = (unsigned)left_ms;
     act(leaving, RPCTL_DRAIN_DO_ARM_DEADLINE);
-}
-
-int64_t rpctl_leaving_deadline_ms(const struct rpctl_generation *generation)
-{
-    return generation->drain.state == RPCTL_DRAIN_DRAINING ? generation->leaving->deadline_ms : 0;
 }
 
 void rpctl_leaving_on_written(struct rpctl_generation *generation)

@@ -452,23 +452,11 @@ static bool is_busy(struct rpctl_service *service, struct rpctl_operation *opera
 static int make_candidate(struct rpctl_service *service, struct rpctl_operation *operation,
                           const struct rpctl_release *release)
 {
-    struct rpctl_generation *candidate;
-    int status = rpctl_generation_new(&candidate, service->last_number + 1, release, &operation->policy);
+    int status = rpctl_service_add_generation(service, service->last_number + 1, release, &operation->policy,
+                                              &service->candidate);
 
-    if (status < 0) return status;
-    status = rpctl_leaving_new(service, candidate);
-    if (status == 0) status = rpctl_sweep_new(service, candidate);
-    if (status < 0) {
-        if (candidate->leaving) rpctl_leaving_let_go(candidate->leaving);
-        rpctl_generation_free(candidate);
-        return status;
-    }
-    candidate->since_ms = rpctl_service_wall_ms();
-    candidate->next = service->generations;
-    service->generations = candidate;
-    service->candidate = candidate;
-    service->last_number++;
-    return 0;
+    if (status == 0) service->candidate->since_ms = rpctl_service_wall_ms();
+    return status;
 }
 
 static void begin_witness(struct rpctl_service *service, struct rpctl_operation *operation)

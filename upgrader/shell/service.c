@@ -83,6 +83,37 @@ unsigned rpctl_service_draining(const struct rpctl_service *service)
     return draining;
 }
 
+/* Newest first. */
+static void insert(struct rpctl_service *service, struct rpctl_generation *generation)
+{
+    struct rpctl_generation **link = &service->generations;
+
+    while (*link && (*link)->number > generation->number) link = &(*link)->next;
+    generation->next = *link;
+    *link = generation;
+    if (generation->number > service->last_number) service->last_number = generation->number;
+}
+
+int rpctl_service_add_generation(struct rpctl_service *service, unsigned number,
+                                 const struct rpctl_release *release, const struct rpctl_policy *policy,
+                                 struct rpctl_generation **ret_generation)
+{
+    struct rpctl_generation *generation;
+    int status = rpctl_generation_new(&generation, number, release, policy);
+
+    if (status < 0) return status;
+    status = rpctl_leaving_new(service, generation);
+    if (status == 0) status = rpctl_sweep_new(service, generation);
+    if (status < 0) {
+        if (generation->leaving) rpctl_leaving_let_go(generation->leaving);
+        rpctl_generation_free(generation);
+        return status;
+    }
+    insert(service, generation);
+    *ret_generation = generation;
+    return 0;
+}
+
 void rpctl_service_forget_generation(struct rpctl_service *service, struct rpctl_generation *generation)
 {
     struct rpctl_generation **link = &service->generations;

@@ -71,7 +71,7 @@ struct rpctl_service {
     /* Written by jobs only, read by the status too, which then tells what the kernel does even where the loop
      * has not heard of it yet: who has all traffic; 0 = nobody was steered to. */
     _Atomic unsigned steered_generation;
-    struct rpctl_layout layout;  /* the jobs' word about the groups */
+    struct rpctl_layout layout; /* the jobs' word about the groups */
     struct rpctl_keeper keeper;
     struct rpctl_takeover *takeover; /* under way, or NULL */
     bool abandons;                   /* ends, and leaves the processes as they are */
@@ -126,6 +126,10 @@ struct rpctl_generation *rpctl_service_find_generation(struct rpctl_service *ser
 struct rpctl_instance *rpctl_service_find_instance(struct rpctl_service *service, pid_t pid);
 unsigned rpctl_service_running(const struct rpctl_service *service);  /* processes */
 unsigned rpctl_service_draining(const struct rpctl_service *service); /* generations that are leaving */
+/* A generation with all that it needs, in the list at its place. The release is copied. */
+int rpctl_service_add_generation(struct rpctl_service *service, unsigned number,
+                                 const struct rpctl_release *release, const struct rpctl_policy *policy,
+                                 struct rpctl_generation **ret_generation);
 void rpctl_service_forget_generation(struct rpctl_service *service, struct rpctl_generation *generation);
 
 /* --- show.c: the foreground's output ------------------------------------------------------------------ */
@@ -273,7 +277,6 @@ void rpctl_service_stay(struct rpctl_generation *generation);
 /* It was told to stop by a former supervisor: the drain goes on up to the deadline (wall clock, 0 = a whole
  * timeout from now). */
 void rpctl_leaving_resume(struct rpctl_generation *generation, int64_t deadline_ms);
-int64_t rpctl_leaving_deadline_ms(const struct rpctl_generation *generation); /* 0 = none runs */
 /* What was to be on disk is there, or cannot be. */
 void rpctl_leaving_on_written(struct rpctl_generation *generation);
 /* The operation's result is out, or on its way. */

@@ -28,6 +28,9 @@ static void fill_instance(struct rpctl_state_instance *ret_instance, const struc
 static void fill_generation(struct rpctl_state_generation *ret_generation,
                             const struct rpctl_generation *generation, struct rpctl_state_instance *instances)
 {
+    int64_t since_ms, deadline_ms;
+
+    rpctl_leaving_times(generation->leaving, &since_ms, &deadline_ms);
     for (unsigned i = 0; i < generation->instance_count; i++)
         fill_instance(&instances[i], &generation->instances[i]);
     *ret_generation = (struct rpctl_state_generation){
@@ -42,7 +45,7 @@ static void fill_generation(struct rpctl_state_generation *ret_generation,
         .since_ms = generation->since_ms,
         .first_start_time = generation->first_start_time,
         .drain = generation->drain.state,
-        .drain_deadline_ms = rpctl_leaving_deadline_ms(generation),
+        .drain_deadline_ms = deadline_ms,
         .finished = generation->finished,
         .cut = generation->cut,
         .instances = instances,

@@ -4,6 +4,7 @@
 #include "pure/timestamp.h"
 #include "shell/service.h"
 
+#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -58,7 +59,10 @@ static void add_end(json_t *status, const struct rpctl_instance *instance)
 {
     char how[RPCTL_PROCESS_STATUS_BYTES];
 
-    rpctl_process_describe_status(instance->exit_status, how);
+    if (instance->exit_unknown)
+        snprintf(how, sizeof how, "unknown: a former supervisor launched it");
+    else
+        rpctl_process_describe_status(instance->exit_status, how);
     json_object_set_new(status, "ended", json_string(how));
 }
 
