@@ -1,5 +1,5 @@
 #include "linux/notify.h"
-#include "pure/notify_address.h"
+#include "pure/socket_address.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -18,7 +18,7 @@ int rp_notify_init(struct rp_notify *notify, const char *address, struct rp_erro
 {
     struct rp_notify fresh = {.fd = -1};
     if (address != NULL) {
-        int result = rp_notify_address_parse(&fresh.address, &fresh.address_length, address, error);
+        int result = rp_socket_address_parse_notify(&fresh.address, &fresh.address_length, address, error);
         if (result < 0) return result;
         fresh.fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
         if (fresh.fd < 0)

@@ -1,5 +1,5 @@
 #include "pure/environment.h"
-#include "pure/notify_address.h"
+#include "pure/socket_address.h"
 
 #include <criterion/criterion.h>
 #include <errno.h>
@@ -152,11 +152,11 @@ Test(environment, notify_addresses)
     struct sockaddr_un address;
     socklen_t length;
     const socklen_t head = offsetof(struct sockaddr_un, sun_path);
-    cr_assert_eq(rp_notify_address_parse(&address, &length, "/run/x", NULL), 0);
+    cr_assert_eq(rp_socket_address_parse_notify(&address, &length, "/run/x", NULL), 0);
     cr_assert_eq(address.sun_family, AF_UNIX);
     cr_assert_str_eq(address.sun_path, "/run/x");
     cr_assert_eq(length, head + 7);
-    cr_assert_eq(rp_notify_address_parse(&address, &length, "@x", NULL), 0);
+    cr_assert_eq(rp_socket_address_parse_notify(&address, &length, "@x", NULL), 0);
     cr_assert_eq(memcmp(address.sun_path, "\0x", 2), 0);
     cr_assert_eq(length, head + 2);
 }
@@ -172,7 +172,7 @@ Test(environment, notify_addresses_of_every_length)
             memset(text, 'p', sizeof text);
             text[0] = kind == 0 ? '/' : '@';
             text[bytes] = '\0';
-            int result = rp_notify_address_parse(&address, &length, text, &error);
+            int result = rp_socket_address_parse_notify(&address, &length, text, &error);
             cr_assert_eq(result, bytes <= 107 ? 0 : -ENAMETOOLONG, "%zu bytes", bytes);
             if (result == 0) cr_assert_leq(length, sizeof address);
         }
@@ -186,7 +186,8 @@ Test(environment, bad_notify_addresses)
     socklen_t length;
     for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
         struct rp_error error = {0};
-        cr_assert_eq(rp_notify_address_parse(&address, &length, texts[i], &error), -EINVAL, "%s", texts[i]);
+        cr_assert_eq(rp_socket_address_parse_notify(&address, &length, texts[i], &error), -EINVAL, "%s",
+                     texts[i]);
         cr_assert(strstr(error.message, "bad NOTIFY_SOCKET=") != NULL);
     }
 }
