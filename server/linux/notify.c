@@ -34,6 +34,11 @@ void rp_notify_done(struct rp_notify *notify)
     notify->fd = -1;
 }
 
+void rp_notify_reconnect(struct rp_notify *notify)
+{
+    notify->connected = false;
+}
+
 static bool nobody_there(int result)
 {
     return result == -ENOENT || result == -ECONNREFUSED || result == -ENOTCONN || result == -ECONNRESET;

@@ -24,6 +24,10 @@ struct rp_notify {
 int rp_notify_init(struct rp_notify *notify, const char *address, struct rp_error *error);
 void rp_notify_done(struct rp_notify *notify);
 
+/* The next send goes to whoever has the address then, though the receiver of the last one may still be there.
+ */
+void rp_notify_reconnect(struct rp_notify *notify);
+
 /* Sends `text` and up to RP_LISTENERS_MAX descriptors in one datagram. With wait_ms 0 it never blocks.
  * Otherwise it waits so long for room in the receiver's queue, or for the receiver to be there. 0, or the
  * negative errno of the last try (-EAGAIN: no room). */

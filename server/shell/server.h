@@ -1,7 +1,7 @@
 /* The server as its own parts see it: configuration (server.c) and running (server_run.c).
  *
  *   NEW --run: workers made, listening, threads started, READY--> SERVING
- *   SERVING --SIGTERM, stop--> DRAINING: every worker is told
+ *   SERVING --SIGTERM, stop--> DRAINING: the lifecycle's duplicates are closed, every worker is told
  *   DRAINING --all listeners closed--> supervisor told STOPPING
  *   DRAINING --all workers done--> supervisor told the figures, threads joined, run returns
  *
@@ -33,6 +33,8 @@ struct rp_server {
     uv_async_t wake; /* the board has changed, or rp_server_stop was called */
     uv_signal_t sigterm;
     uv_signal_t sigint;
+    uv_poll_t link; /* on the lifecycle's descriptor, if it has one */
+    bool link_watched;
     atomic_uint stop_requests;
     unsigned stops_seen;
 

@@ -21,6 +21,7 @@ static void begin_drain(struct rp_server *server, const char *cause)
     server->drain_began_ms = uv_now(&server->loop);
     rp_service_log(&server->service, "event=draining cause=%s deadline_ms=%u idle_grace_ms=%u", cause,
                    server->service.drain.deadline_ms, server->service.drain.grace_ms);
+    rp_lifecycle_draining(server->lifecycle);
     post_all(server, RP_WORKER_DRAIN);
 }
 
@@ -70,6 +71,7 @@ static void close_watchers(struct rp_server *server)
     pthread_sigmask(SIG_BLOCK, &set, NULL);
     uv_close((uv_handle_t *)&server->sigterm, NULL);
     uv_close((uv_handle_t *)&server->sigint, NULL);
+    if (server->link_watched) uv_close((uv_handle_t *)&server->link, NULL);
 }
 
 void rp_server_on_wake(uv_async_t *wake)
@@ -203,6 +205,31 @@ static int watch_signals(struct rp_server *server, struct rp_error *error)
     return 0;
 }
 
+static void on_link(uv_poll_t *poll, int status, int events)
+{
+    struct rp_server *server = poll->data;
+    (void)status;
+    (void)events;
+    rp_lifecycle_dispatch(server->lifecycle);
+}
+
+static int watch_link(struct rp_server *server, struct rp_error *error)
+{
+    int fd = rp_lifecycle_fd(server->lifecycle);
+    if (fd < 0) return 0;
+    int result = uv_poll_init(&server->loop, &server->link, fd);
+    if (result == 0) {
+        server->link_watched = true;
+        server->link.data = server;
+        uv_unref((uv_handle_t *)&server->link);
+        result = uv_poll_start(&server->link, UV_READABLE, on_link);
+    }
+    if (result < 0)
+        return rp_error_set(error, result, "cannot watch the link to the supervisor: %s",
+                            uv_strerror(result));
+    return 0;
+}
+
 /* Serves until every worker is done. If readiness cannot be told, nobody will send traffic: stop. */
 static int serve(struct rp_server *server, struct rp_error *error)
 {
@@ -225,7 +252,9 @@ int rp_server_run(struct rp_server *server, struct rp_error *error)
     int result = add_health_route(server, error);
     if (result < 0) return result;
     result = watch_signals(server, error);
+    if (result == 0) result = watch_link(server, error);
     if (result == 0) result = start_workers(server, error);
+    if (result < 0) rp_lifecycle_draining(server->lifecycle); /* nobody serves the listeners */
     if (result == 0) result = serve(server, error);
     close_watchers(server);
     return result;

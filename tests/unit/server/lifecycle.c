@@ -133,7 +133,7 @@ Test(lifecycle, each_malformed_variable)
     static const char *const rows[][2] = {
         {"RP_SERVICE", ""},          {"RP_GENERATION", "one"},       {"RP_INSTANCE", "-1"},
         {"RP_LISTEN", "everywhere"}, {"RP_ALLOW_DROP", "yes"},       {"RP_DRAIN_TIMEOUT_MS", "30s"},
-        {"RP_IDLE_GRACE_MS", "2.5"}, {"NOTIFY_SOCKET", "somewhere"},
+        {"RP_IDLE_GRACE_MS", "2.5"}, {"NOTIFY_SOCKET", "somewhere"}, {"RP_SOCKET", "@somewhere"},
     };
     size_t before = count_descriptors();
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
