@@ -82,13 +82,22 @@ static uint64_t cookie_of(int fd)
 }
 
 /* The next datagram, once the process has been given every turn that it asks for. */
-static size_t next_datagram(char text[2048], int fds[RP_LISTENERS_MAX])
+static size_t any_datagram(char text[2048], int fds[RP_LISTENERS_MAX])
 {
     while (!readable(supervisor.notify_fd, 0)) {
         cr_assert(readable(rp_lifecycle_fd(lifecycle), PATIENCE_MS), "it has nothing more to tell");
         dispatch();
     }
     return supervisor_receive(text, fds);
+}
+
+/* The word before all else is passed over: it is no part of what a link repeats. */
+static size_t next_datagram(char text[2048], int fds[RP_LISTENERS_MAX])
+{
+    size_t count;
+    do count = any_datagram(text, fds);
+    while (strcmp(text, "X_RP_STARTING=1\n") == 0);
+    return count;
 }
 
 static void expect_text(const char *wanted)
@@ -332,7 +341,7 @@ Test(lifecycle_link, the_listeners_of_several_calls)
     supervisor_start(4);
     must_new();
     cr_assert_eq(listen_here(&first, 2, NULL), 0);
-    cr_assert_eq(supervisor_receive(text, fds), 2);
+    cr_assert_eq(next_datagram(text, fds), 2);
     for (size_t i = 0; i < 2; i++) close(fds[i]);
     size_t before = count_descriptors();
     cr_assert_eq(listen_here(&more, RP_LISTENERS_MAX - 1, &error), -E2BIG);
@@ -391,6 +400,10 @@ Test(lifecycle_link, no_descriptor_for_a_duplicate)
 {
     supervisor_start(4);
     run_in_child(run_out_of_descriptors, NULL);
-    cr_assert_not(readable(supervisor.notify_fd, 0), "nothing was told");
+    char text[2048];
+    int fds[RP_LISTENERS_MAX];
+    cr_assert_eq(supervisor_receive(text, fds), 0);
+    cr_assert_str_eq(text, "X_RP_STARTING=1\n");
+    cr_assert_not(readable(supervisor.notify_fd, 0), "no more was told");
     tear_down();
 }
