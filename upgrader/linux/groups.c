@@ -147,6 +147,54 @@ int rpctl_groups_add(struct rpctl_groups *groups, int fd, unsigned generation, u
     return result;
 }
 
+void rpctl_groups_set_served(struct rpctl_groups *groups, unsigned generation, unsigned instance, bool served)
+{
+    for (size_t i = 0; i < groups->count; i++)
+        for (size_t k = 0; k < groups->items[i]->model.count; k++) {
+            struct rpctl_group_member *member = &groups->items[i]->members[k];
+
+            if (member->generation == generation && member->instance == instance) member->waiting = !served;
+        }
+}
+
+void rpctl_groups_disown(struct rpctl_groups *groups, unsigned generation, unsigned instance)
+{
+    for (size_t i = 0; i < groups->count; i++)
+        for (size_t k = 0; k < groups->items[i]->model.count; k++) {
+            struct rpctl_group_member *member = &groups->items[i]->members[k];
+
+            if (member->generation == generation && member->instance == instance)
+                member->generation = RPCTL_GROUPS_NOBODY;
+        }
+}
+
+bool rpctl_group_is_passed_over(const struct rpctl_group *group, size_t index)
+{
+    const struct rpctl_group_member *members = group->members;
+
+    if (!members[index].waiting) return false;
+    for (size_t i = 0; i < group->model.count; i++)
+        if (members[i].generation == members[index].generation && !members[i].waiting) return true;
+    return false;
+}
+
+static bool needs_steering(const struct rpctl_group *group)
+{
+    size_t disowned = rpctl_group_count_of(group, RPCTL_GROUPS_NOBODY);
+
+    if (disowned > 0 && disowned < group->model.count) return true;
+    for (size_t i = 0; i < group->model.count; i++)
+        if (rpctl_group_is_passed_over(group, i)) return true;
+    return false;
+}
+
+bool rpctl_groups_need_steering(const struct rpctl_groups *groups)
+{
+    for (size_t i = 0; i < groups->count; i++)
+        if (needs_steering(groups->items[i])) return true;
+    return false;
+}
+
 size_t rpctl_groups_count(const struct rpctl_groups *groups)
 {
     return groups->count;

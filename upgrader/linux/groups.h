@@ -26,6 +26,7 @@
 
 #define RPCTL_GROUPS_MAX        RP_ADDRESS_LIST_MAX /* addresses of one service */
 #define RPCTL_GROUPS_SHARES_MAX 16                  /* generations that are served at once */
+#define RPCTL_GROUPS_NOBODY     0 /* owns listeners that nobody will serve again; no generation's number */
 
 struct rpctl_groups;
 
@@ -70,6 +71,21 @@ void rpctl_groups_free(struct rpctl_groups *groups); /* NULL is fine */
  * RPCTL_GROUPS_MAX), -ENOMEM. */
 int rpctl_groups_add(struct rpctl_groups *groups, int fd, unsigned generation, unsigned instance,
                      struct rp_error *error);
+
+/* Says whether somebody accepts from the listeners of an instance, as is taken for granted at first. Those
+ * that wait for another process keep what stands in their queues and get nothing new: of a generation's
+ * listeners in a group only those that are served are steered to, as long as there is one. In force with the
+ * next steering. */
+void rpctl_groups_set_served(struct rpctl_groups *groups, unsigned generation, unsigned instance,
+                             bool served);
+
+/* Takes the listeners of an instance away from its generation: they belong to RPCTL_GROUPS_NOBODY, are not
+ * steered to from the next steering on, and may be closed like a generation. */
+void rpctl_groups_disown(struct rpctl_groups *groups, unsigned generation, unsigned instance);
+
+/* True when, without steering, some connections would come to listeners that nobody serves, beside others
+ * that are served. */
+bool rpctl_groups_need_steering(const struct rpctl_groups *groups);
 
 /* Compares each group's members with the kernel's list. -EEXIST for a listener that nobody has handed over,
  * named with inode, user and, where it can be seen, process; -ESTALE for one of ours that has left the group
@@ -132,7 +148,8 @@ int rpctl_groups_close_generation(struct rpctl_groups *groups, unsigned generati
                                   struct rpctl_groups_closed *ret_closed, struct rp_error *error);
 
 /* Gives the groups back to the kernel's own hash. -EBUSY when a group has listeners of two
- * generations; verifies before. All or nothing. Nothing is remembered afterwards. */
+ * generations, or some that wait for a process beside others that are served; verifies before. All or
+ * nothing. Nothing is remembered afterwards. */
 int rpctl_groups_detach(struct rpctl_groups *groups, struct rp_error *error);
 
 /* Queries. The lists are in the order of the groups, within a group in that of the indices as believed; at

@@ -52,7 +52,7 @@ static void assign_roles(const struct rpctl_groups *groups, const struct rpctl_g
 
         if (owner == generation)
             roles[i] = RPCTL_CLOSE_LEAVING;
-        else if (steered && rpctl_groups_is_chosen(groups, owner))
+        else if (steered && rpctl_groups_is_chosen(groups, owner) && !rpctl_group_is_passed_over(group, i))
             roles[i] = RPCTL_CLOSE_SERVING;
         else
             roles[i] = RPCTL_CLOSE_IDLE;

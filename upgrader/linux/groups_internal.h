@@ -15,6 +15,7 @@ struct rpctl_group_member {
     unsigned generation;
     unsigned instance;
     uid_t user;
+    bool waiting; /* for a process: nobody accepts from it */
 };
 
 struct rpctl_group {
@@ -52,6 +53,9 @@ int rpctl_group_verify(const struct rpctl_group *group, struct rp_error *error);
 
 /* Does this generation get a part of what is steered now? */
 bool rpctl_groups_is_chosen(const struct rpctl_groups *groups, unsigned generation);
+
+/* It waits for a process while others of its generation in the group are served: nothing is steered to it. */
+bool rpctl_group_is_passed_over(const struct rpctl_group *group, size_t index);
 
 /* Attaches the remembered shares to one group, without the indices that are excluded (NULL = none) and
  * without probes, and keeps the program. A group in which no share has listeners is left alone. */

@@ -34,6 +34,7 @@ static void list_shares(const struct rpctl_group *group, const struct rpctl_shar
         if (part.weight == 0) continue;
         for (size_t k = 0; k < group->model.count; k++) {
             if (group->members[k].generation != shares[i].generation || (excluded && excluded[k])) continue;
+            if (rpctl_group_is_passed_over(group, k)) continue;
             ret_shares->indices[ret_shares->chosen++] = (uint16_t)k;
             part.count++;
         }
@@ -247,6 +248,9 @@ int rpctl_groups_detach(struct rpctl_groups *groups, struct rp_error *error)
     int result = rpctl_groups_verify(groups, error);
     size_t done = 0;
 
+    if (result == 0 && rpctl_groups_need_steering(groups))
+        result =
+            rp_error_set(error, -EBUSY, "listeners that nobody serves are in the groups: steering stays");
     for (size_t i = 0; result == 0 && i < groups->count; i++)
         result = check_one_generation(groups->items[i], error);
     for (; result == 0 && done < groups->count; done++)

@@ -10,7 +10,8 @@
     X(SERVING, "serving")                                                                                    \
     X(STANDBY, "standby")   /* listens, gets nothing, can take all back */                                   \
     X(DRAINING, "draining") /* leaving */                                                                    \
-    X(STOPPING, "stopping") /* failed before the shift, being ended */
+    X(STOPPING, "stopping") /* failed before the shift, being ended */                                       \
+    X(FAILED, "failed")     /* served, and every process of it was given up */
 
 enum rpctl_generation_state {
 #define X(name, text) RPCTL_GENERATION_##name,
@@ -23,7 +24,8 @@ enum rpctl_generation_state {
     X(STARTING, "starting")                                                                                  \
     X(READY, "ready")                                                                                        \
     X(STOPPING, "stopping") /* said so, or was told to */                                                    \
-    X(EXITED, "exited")
+    X(EXITED, "exited")                                                                                      \
+    X(FAILED, "failed") /* exited, and is not launched again */
 
 enum rpctl_instance_state {
 #define X(name, text) RPCTL_INSTANCE_##name,

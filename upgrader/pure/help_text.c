@@ -68,6 +68,7 @@ static const struct {
     {"drain-timeout", "TIME", "wait for the old connections to end"},
     {"idle-grace", "TIME", "idle connections stay open this long in the drain"},
     {"max-draining", "N", "old generations that may drain at the same time"},
+    {"max-restarts", "N", "launches in a row of what dies young; 0: without end"},
     {"wait", "WHEN", "return when the old generation is drained, or shifted"},
     {"stop-signal", "NAME", "TERM, INT, QUIT, HUP, USR1 or USR2"},
     {"witness", "RATE", "requests of our own during the upgrade: N/s or off"},

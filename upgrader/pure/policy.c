@@ -21,6 +21,7 @@
     X("drain-timeout", DURATION, drain_timeout_ms, 0, RPCTL_TIMEOUT_MS_MAX)                                  \
     X("idle-grace", DURATION, idle_grace_ms, 0, RPCTL_TIMEOUT_MS_MAX)                                        \
     X("max-draining", NUMBER, max_draining, 1, RPCTL_DRAINING_MAX)                                           \
+    X("max-restarts", NUMBER, max_restarts, 0, RPCTL_RESTARTS_MAX)                                           \
     X("wait", WAIT, wait, 0, 0)                                                                              \
     X("stop-signal", SIGNAL, stop_signal, 0, 0)                                                              \
     X("witness", WITNESS, witness_per_s, 1, RPCTL_WITNESS_PER_S_MAX)                                         \
@@ -66,6 +67,7 @@ const struct rpctl_policy rpctl_policy_default = {
     .drain_timeout_ms = 30000,
     .idle_grace_ms = 2000,
     .max_draining = 3,
+    .max_restarts = 10,
     .wait = RPCTL_WAIT_DRAINED,
     .stop_signal = SIGTERM,
     .witness_per_s = 20,

@@ -16,6 +16,7 @@
 #define RPCTL_HEALTH_INTERVAL_MS_MAX 3600000
 #define RPCTL_TIMEOUT_MS_MAX         86400000 /* of every other length of time: a day */
 #define RPCTL_DRAINING_MAX           64
+#define RPCTL_RESTARTS_MAX           1000000
 #define RPCTL_WITNESS_PER_S_MAX      1000
 #define RPCTL_POLICY_TEXT_BYTES      (RPCTL_HEALTH_PATH_MAX + 8) /* room for the text of any value */
 
@@ -47,6 +48,7 @@ struct rpctl_policy {
     unsigned drain_timeout_ms;
     unsigned idle_grace_ms;
     unsigned max_draining; /* old generations that may drain at the same time */
+    unsigned max_restarts; /* of a process in a row, each of which dies young; 0 = without end */
     enum rpctl_wait wait;
     int stop_signal;
     unsigned witness_per_s; /* 0 = off; text "20/s" or "off" */

@@ -34,6 +34,11 @@ static bool is_state(const json_t *object, const char *state)
     return strcmp(rpctl_json_text(object, "state"), state) == 0;
 }
 
+static bool is_over(const json_t *instance)
+{
+    return is_state(instance, "exited") || is_state(instance, "failed");
+}
+
 static void append_count(struct rpctl_text *out, uint64_t count, const char *what)
 {
     rpctl_text_append(out, "%" PRIu64 " %s%s", count, what, count == 1 ? "" : "s");
@@ -55,7 +60,7 @@ static void append_pids(struct rpctl_text *out, const json_t *instances)
         uint64_t restarts = rpctl_json_number(instance, "restarts");
         uint64_t pid = rpctl_json_number(instance, "pid");
         if (i > 0) rpctl_text_append(out, " ");
-        if (pid == 0 || is_state(instance, "exited"))
+        if (pid == 0 || is_over(instance))
             rpctl_text_append(out, "-");
         else
             rpctl_text_append(out, "%" PRIu64, pid);
@@ -240,12 +245,23 @@ static void append_exited(struct rpctl_text *out, const json_t *generation, cons
                           int64_t now, unsigned width)
 {
     struct rpctl_text line = {0};
-    rpctl_text_append(&line, "exited      generation %" PRIu64 ", instance %" PRIu64 ": %s, ",
-                      rpctl_json_number(generation, "generation"), rpctl_json_number(instance, "instance"),
-                      rpctl_json_text(instance, "ended"));
+    rpctl_text_append(&line, "%-11s generation %" PRIu64 ", instance %" PRIu64 ": %s, ",
+                      rpctl_json_text(instance, "state"), rpctl_json_number(generation, "generation"),
+                      rpctl_json_number(instance, "instance"), rpctl_json_text(instance, "ended"));
     append_count(&line, rpctl_json_number(instance, "restarts"), "restart");
+    if (is_state(instance, "failed")) rpctl_text_append(&line, ", given up");
     if (json_object_get(instance, "next_try"))
         rpctl_text_append(&line, ", next try in %" PRIu64 " s", seconds_until(instance, "next_try", now));
+    append_line(out, &line, width);
+    rpctl_text_done(&line);
+}
+
+static void append_remedy(struct rpctl_text *out, const json_t *generation, unsigned width)
+{
+    struct rpctl_text line = {0};
+    rpctl_text_append(
+        &line, "            %s; why: rpctl logs; launch again: rpctl restart, or rpctl upgrade BINARY",
+        is_state(generation, "failed") ? "nobody serves, clients are refused" : "the others serve");
     append_line(out, &line, width);
     rpctl_text_done(&line);
 }
@@ -254,12 +270,15 @@ static void append_exited(struct rpctl_text *out, const json_t *generation, cons
 static void append_notes(struct rpctl_text *out, const json_t *generation, int64_t now, unsigned width)
 {
     const json_t *instances = json_object_get(generation, "instances");
+    bool failed = false;
     append_drain(out, generation, now, width);
     if (is_state(generation, "draining") || is_state(generation, "stopping")) return;
     for (size_t i = 0; i < json_array_size(instances); i++) {
         const json_t *instance = json_array_get(instances, i);
-        if (is_state(instance, "exited")) append_exited(out, generation, instance, now, width);
+        if (is_over(instance)) append_exited(out, generation, instance, now, width);
+        failed = failed || is_state(instance, "failed");
     }
+    if (failed) append_remedy(out, generation, width);
 }
 
 static void append_all_notes(struct rpctl_text *out, const json_t *generations, int64_t now, unsigned width)

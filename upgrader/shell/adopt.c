@@ -119,6 +119,7 @@ static int adopt_recorded_instance(struct rpctl_service *service, struct rpctl_g
     instance->restarts = recorded->restarts;
     instance->since_ms = recorded->since_ms;
     instance->collected = recorded->collected;
+    if (recorded->state == RPCTL_INSTANCE_FAILED) instance->state = RPCTL_INSTANCE_FAILED;
     if (!open_recorded(recorded, &process)) return 0;
     status = adopt(service, instance, &process);
     if (status < 0) return status;

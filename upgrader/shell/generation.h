@@ -53,6 +53,7 @@ struct rpctl_instance {
     unsigned long connections;
     uint64_t launched_ms; /* uv_now */
     uv_timer_t *relaunch; /* NULL when none is due */
+    bool replacing;       /* … or it looks whether a new generation has taken the place of its own */
     uv_poll_t *watch;     /* of one that is not our child: its end; else NULL */
     char status[256];     /* STATUS= */
 };

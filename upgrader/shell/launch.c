@@ -105,8 +105,8 @@ static void note_launch(struct rpctl_service *service, struct rpctl_instance *in
                       (int)instance->process.pid);
 }
 
-static int spawn(struct rpctl_service *service, struct rpctl_instance *instance, const int *fds,
-                 size_t fd_count, struct rp_error *error)
+int rpctl_service_spawn(struct rpctl_service *service, struct rpctl_instance *instance, const int *fds,
+                        size_t fd_count, struct rp_error *error)
 {
     struct rpctl_generation *generation = instance->generation;
     struct contract *contract = malloc(sizeof *contract);
@@ -161,7 +161,7 @@ int rpctl_service_launch(struct rpctl_service *service, struct rpctl_generation 
     int status = open_log(service, generation, error);
 
     for (unsigned i = 0; status == 0 && i < generation->instance_count; i++)
-        status = spawn(service, &generation->instances[i], NULL, 0, error);
+        status = rpctl_service_spawn(service, &generation->instances[i], NULL, 0, error);
     return status;
 }
 
@@ -203,132 +203,6 @@ json_t *rpctl_service_last_lines(const struct rpctl_generation *generation)
     for (size_t i = 0; lines && i < tail.count; i++) json_array_append_new(lines, json_string(tail.lines[i]));
     rpctl_log_tail_done(&tail);
     return lines;
-}
-
-/* --- a process of the generation that serves has ended: put another in its place --------------------------
- */
-
-struct relaunch {
-    struct rpctl_service *service;
-    struct rpctl_instance *instance;
-};
-
-static bool should_run(const struct rpctl_service *service, const struct rpctl_generation *generation)
-{
-    return service->state == RPCTL_SERVICE_RUNNING && generation == service->serving &&
-           !rpctl_generation_is_leaving(generation);
-}
-
-static void relaunch_after(struct rpctl_service *service, struct rpctl_instance *instance, unsigned delay_ms);
-
-static void relaunch_later(struct rpctl_service *service, struct rpctl_instance *instance)
-{
-    uint64_t lived_ms = uv_now(&service->loop) - instance->launched_ms;
-
-    relaunch_after(service, instance, rpctl_backoff_next(&instance->backoff, lived_ms));
-}
-
-/* It gets the listeners of the dead one, so that what stands in their queues is served. */
-static void relaunch_with(struct rpctl_service *service, struct rpctl_instance *instance, const int *fds,
-                          size_t fd_count, int status)
-{
-    struct rp_error error = {0};
-
-    /* A generation that was called back may have asked for it twice. */
-    if (!should_run(service, instance->generation) || instance->process.pidfd >= 0) return;
-    if (status == 0) status = spawn(service, instance, fds, fd_count, &error);
-    if (status == 0) {
-        instance->restarts++;
-        return;
-    }
-    rpctl_service_log(service, "gen=%u instance=%u relaunch=failed reason=\"%s\"",
-                      instance->generation->number, instance->number, error.message);
-    relaunch_later(service, instance);
-}
-
-static void free_timer(uv_handle_t *handle)
-{
-    free(handle->data);
-    free(handle);
-}
-
-static void drop_timer(struct rpctl_instance *instance)
-{
-    if (!instance->relaunch) return;
-    uv_close((uv_handle_t *)instance->relaunch, free_timer);
-    instance->relaunch = NULL;
-}
-
-/* A server that does not take listeners over would leave those of the dead one unserved, and they would
- * swallow connections. So a new generation takes the place of the whole, and the dead listeners leave with
- * the old one. The timer stays armed until that has worked. */
-static void replace_generation(struct rpctl_service *service, struct rpctl_instance *instance)
-{
-    struct rpctl_policy policy = instance->generation->policy;
-    struct rpctl_operation *operation;
-
-    if (!should_run(service, instance->generation)) return;
-    if (service->operation) {
-        relaunch_after(service, instance, RPCTL_RETRY_MS);
-        return;
-    }
-    relaunch_later(service, instance);
-    policy.bake_ms = policy.witness_per_s = 0;
-    policy.allow_drop = false;
-    policy.wait = RPCTL_WAIT_SHIFTED;
-    policy.max_draining = RPCTL_DRAINING_MAX;
-    operation = rpctl_operation_new(service, "restart", &policy);
-    if (operation) rpctl_service_begin(service, operation, NULL);
-}
-
-static void on_relaunch_timer(uv_timer_t *timer)
-{
-    struct relaunch *relaunch = timer->data;
-    struct rpctl_service *service = relaunch->service;
-    struct rpctl_instance *instance = relaunch->instance;
-
-    drop_timer(instance);
-    if (instance->collected)
-        replace_generation(service, instance);
-    else
-        rpctl_steering_lend(service, instance, relaunch_with);
-}
-
-static void relaunch_after(struct rpctl_service *service, struct rpctl_instance *instance, unsigned delay_ms)
-{
-    struct relaunch *relaunch = malloc(sizeof *relaunch);
-
-    drop_timer(instance);
-    instance->relaunch = malloc(sizeof *instance->relaunch);
-    if (!relaunch || !instance->relaunch) {
-        free(relaunch);
-        free(instance->relaunch);
-        instance->relaunch = NULL;
-        /* See rpctl_service_relaunch_missing. */
-        rpctl_service_log(service, "gen=%u instance=%u relaunch=postponed reason=\"no memory\"",
-                          instance->generation->number, instance->number);
-        return;
-    }
-    *relaunch = (struct relaunch){service, instance};
-    instance->next_try_ms = rpctl_service_wall_ms() + delay_ms;
-    uv_timer_init(&service->loop, instance->relaunch);
-    instance->relaunch->data = relaunch;
-    uv_timer_start(instance->relaunch, on_relaunch_timer, delay_ms, 0);
-}
-
-void rpctl_service_cancel_relaunch(struct rpctl_generation *generation)
-{
-    for (unsigned i = 0; i < generation->instance_count; i++) drop_timer(&generation->instances[i]);
-}
-
-void rpctl_service_relaunch_missing(struct rpctl_service *service, struct rpctl_generation *generation)
-{
-    if (!should_run(service, generation)) return;
-    for (unsigned i = 0; i < generation->instance_count; i++) {
-        struct rpctl_instance *instance = &generation->instances[i];
-
-        if (instance->process.pidfd < 0 && !instance->relaunch) relaunch_later(service, instance);
-    }
 }
 
 /* --- ends of processes
@@ -430,7 +304,7 @@ static void on_ended(struct rpctl_service *service, struct rpctl_instance *insta
         rpctl_service_on_process_gone(service);
         return;
     }
-    if (should_run(service, generation)) relaunch_later(service, instance);
+    rpctl_relaunch_on_ended(service, instance, how);
     if (generation == service->candidate && generation->state == RPCTL_GENERATION_STOPPING) {
         if (last) rpctl_rollout_shell_on_candidate_ended(service);
         return;

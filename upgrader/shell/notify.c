@@ -56,7 +56,17 @@ static void on_ready(struct rpctl_service *service, struct rpctl_instance *insta
     }
     instance->state = RPCTL_INSTANCE_READY;
     rpctl_keeper_changed(&service->keeper);
-    if (generation == service->candidate) rpctl_service_post(service, RPCTL_ROLLOUT_ON_INSTANCE_READY);
+    if (generation == service->candidate)
+        rpctl_service_post(service, RPCTL_ROLLOUT_ON_INSTANCE_READY);
+    else
+        rpctl_service_attend(service);
+}
+
+/* Of its own accord, or told by somebody else: it will not accept for much longer. */
+static void on_stopping(struct rpctl_service *service, struct rpctl_instance *instance)
+{
+    instance->state = RPCTL_INSTANCE_STOPPING;
+    if (instance->generation == service->serving) rpctl_service_attend(service);
 }
 
 static void apply(struct rpctl_service *service, struct rpctl_instance *instance, struct received *received)
@@ -72,7 +82,7 @@ static void apply(struct rpctl_service *service, struct rpctl_instance *instance
         instance->generation->finished += notification->finished;
         instance->generation->cut += notification->cut;
     }
-    if (notification->stopping) instance->state = RPCTL_INSTANCE_STOPPING;
+    if (notification->stopping) on_stopping(service, instance);
     if (notification->ready) on_ready(service, instance, notification->health);
 }
 

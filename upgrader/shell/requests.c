@@ -109,10 +109,10 @@ static void answer_stop(struct rpctl_service *service, struct rpctl_control_clie
 }
 
 /* What the request leaves out is as the service has it. Shares the strings of both. */
-static struct rpctl_release requested_release(const struct rpctl_service *service,
+static struct rpctl_release requested_release(const struct rpctl_generation *current,
                                               const struct rpctl_request *request)
 {
-    struct rpctl_release release = service->serving->release;
+    struct rpctl_release release = current->release;
 
     if (request->binary) release.binary = (char *)(uintptr_t)request->binary;
     if (request->args) release.args = (char **)(uintptr_t)request->args;
@@ -123,6 +123,7 @@ static struct rpctl_release requested_release(const struct rpctl_service *servic
 static void answer_upgrade(struct rpctl_service *service, struct rpctl_control_client *client,
                            const struct rpctl_request *request, const char *kind)
 {
+    const struct rpctl_generation *current = service->serving ? service->serving : service->failed;
     struct rpctl_policy policy = service->policy;
     struct rpctl_operation *operation;
     struct rpctl_release release;
@@ -139,11 +140,11 @@ static void answer_upgrade(struct rpctl_service *service, struct rpctl_control_c
     }
     operation = operation_for(service, client, kind, &policy);
     if (!operation) return;
-    if (!service->serving) {
+    if (!current) {
         rpctl_service_begin(service, operation, NULL); /* a first start is under way: refused as busy */
         return;
     }
-    release = requested_release(service, request);
+    release = requested_release(current, request);
     rpctl_service_begin(service, operation, &release);
 }
 

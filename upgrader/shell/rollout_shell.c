@@ -287,6 +287,7 @@ static void commit(struct rpctl_service *service)
     service->serving = service->candidate;
     service->serving->state = RPCTL_GENERATION_SERVING;
     service->candidate = NULL;
+    rpctl_relaunch_forget_failed(service);
 }
 
 /* A failed or rolled back candidate is gone for good. */
@@ -346,6 +347,7 @@ static void act(struct rpctl_service *service, enum rpctl_rollout_action action)
         return;
     case RPCTL_ROLLOUT_DO_UNSHIFT:
         rpctl_service_probe_cancel(service);
+        rpctl_service_attend(service); /* one of it may have ended while it was leaving */
         rpctl_steering_shift(service, service->serving, false, on_unshifted);
         return;
     case RPCTL_ROLLOUT_DO_RETIRE_OLD:
@@ -434,6 +436,11 @@ static bool is_busy(struct rpctl_service *service, struct rpctl_operation *opera
         rpctl_operation_fail(operation,
                              "the service is being taken over from a former supervisor; wait for it: "
                              "rpctl status");
+        return true;
+    }
+    if (service->failing) {
+        rpctl_operation_fail(operation, "generation %u was given up and is being closed; try again",
+                             service->failed->number);
         return true;
     }
     if (service->first_release_waits) {

@@ -35,6 +35,18 @@
 #define RPCTL_LAST_LINES        10   /* of the new release's log, shown with a failure */
 #define RPCTL_POSTED_EVENTS_MAX 32
 
+/* The last time that a process of the generation that serves has ended unasked. */
+struct rpctl_crash {
+    unsigned long count; /* of all since this supervisor began; 0: none */
+    unsigned generation, instance;
+    pid_t pid;
+    char how[RPCTL_PROCESS_STATUS_BYTES];
+    int64_t at_ms; /* wall clock */
+    uint64_t lived_ms;
+    unsigned failures; /* in a row */
+    bool given_up;
+};
+
 struct rpctl_probe_round;
 struct rpctl_takeover;
 
@@ -79,6 +91,10 @@ struct rpctl_service {
     struct rpctl_generation *generations; /* newest first */
     struct rpctl_generation *serving;     /* the old one during an upgrade; NULL before the first start */
     struct rpctl_generation *candidate;   /* the new one during an operation */
+    struct rpctl_generation *failed;      /* the one that served last, and was given up; else NULL */
+    bool failing;                         /* … and its listeners are being closed */
+    struct rpctl_crash crash;
+    bool attend_failing; /* the last try to steer by who is there has failed, and that was logged */
     unsigned last_number;
     struct rpctl_policy policy; /* of the service; an upgrade's own options are for that upgrade */
 
@@ -96,7 +112,7 @@ struct rpctl_service {
     struct rpctl_probe_round *round;               /* whose answer is wanted, or NULL */
     char probe_text[RPCTL_OPERATION_DETAIL_BYTES]; /* the last answer */
     unsigned rounds;                               /* under way, wanted or not */
-    unsigned closes;     /* of generations' listeners, ended: each has taken the probes out of the programs */
+    unsigned closes;     /* of listeners, and steerings around the dead: each takes out the probes */
     unsigned sweeps;     /* under way */
     bool swept;          /* while stopping: the last sweep of every generation has begun */
     uint64_t stop_by_ms; /* … uv_now, when what is left is killed */
@@ -105,7 +121,7 @@ struct rpctl_service {
     struct rpctl_watch watch;
 
     uv_timer_t deadline_timer, probe_timer, bake_timer, stop_timer, progress_timer, listen_timer,
-        upkeep_timer, watch_timer;
+        upkeep_timer, watch_timer, attend_timer;
     uv_poll_t notify_poll;
     int notify_fd;
     uv_signal_t term_signal, int_signal, child_signal;
@@ -160,16 +176,29 @@ void rpctl_rollout_shell_on_candidate_ended(struct rpctl_service *service);
 
 int rpctl_service_launch(struct rpctl_service *service, struct rpctl_generation *generation,
                          struct rp_error *error);
+/* One process; `fds` become its LISTEN_FDS. */
+int rpctl_service_spawn(struct rpctl_service *service, struct rpctl_instance *instance, const int *fds,
+                        size_t fd_count, struct rp_error *error);
 /* To every process that runs; the stop signal only to those that have not had it. What fails is repeated by
  * the caller: a negative errno, when it has failed for one. */
 int rpctl_service_signal(struct rpctl_generation *generation, int signal_number);
 void rpctl_service_reap(struct rpctl_service *service);
 void rpctl_service_on_adopted_ended(struct rpctl_service *service, struct rpctl_instance *instance);
+json_t *rpctl_service_last_lines(const struct rpctl_generation *generation); /* NULL when there are none */
+
+/* --- relaunch.c: processes of the generation that serves which end unasked -------------------------------
+ */
+
+/* A process has ended, `how` in words; nothing when its generation does not serve, or leaves. */
+void rpctl_relaunch_on_ended(struct rpctl_service *service, struct rpctl_instance *instance, const char *how);
 void rpctl_service_cancel_relaunch(struct rpctl_generation *generation);
 /* What does not run of the generation that serves, and is not due, is launched again: after a cancel, and now
- * and then, for one for whose timer there was no memory. */
+ * and then, for one for whose timer there was no memory. Not what was given up. */
 void rpctl_service_relaunch_missing(struct rpctl_service *service, struct rpctl_generation *generation);
-json_t *rpctl_service_last_lines(const struct rpctl_generation *generation); /* NULL when there are none */
+/* Who of the generation that serves is there has changed: steers by it, until that has worked. */
+void rpctl_service_attend(struct rpctl_service *service);
+/* Another generation serves now: the one that was given up is not shown any more. */
+void rpctl_relaunch_forget_failed(struct rpctl_service *service);
 
 /* --- sweep.c: what outlives its process ------------------------------------------------------------------
  */
@@ -237,6 +266,11 @@ int rpctl_steering_probes(struct rpctl_service *service, const struct rpctl_grou
                           size_t probe_count, rpctl_steering_probes_cb *callback, void *data);
 /* The kernel's own hash, when one generation is all there is. */
 void rpctl_steering_detach(struct rpctl_service *service, struct rpctl_generation *generation,
+                           rpctl_steering_cb *callback);
+/* By who of `generation` is ready: whoever has all traffic gets it without the listeners that nobody serves;
+ * those of instances that were given up are closed. Nothing is steered where that makes no difference; the
+ * kernel's own hash comes back when it makes none any more and nothing is under way. */
+void rpctl_steering_attend(struct rpctl_service *service, struct rpctl_generation *generation,
                            rpctl_steering_cb *callback);
 /* A copy of the list of a generation's listeners; the descriptors in it are not the caller's. -ENOMEM: no
  * callback. */

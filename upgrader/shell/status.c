@@ -32,7 +32,7 @@ static enum rpctl_generation_state state_of(const struct rpctl_service *service,
 
     if (state == RPCTL_GENERATION_STOPPING || state == RPCTL_GENERATION_DRAINING) return state;
     if (service->released) return RPCTL_GENERATION_DRAINING;
-    if (!service->serving) return state; /* a first start has to be proven */
+    if (!service->serving) return state; /* a first start has to be proven; or the last one has failed */
     if (receives == generation->number) return RPCTL_GENERATION_SERVING;
     return state == RPCTL_GENERATION_SERVING ? RPCTL_GENERATION_STANDBY : state;
 }
@@ -68,6 +68,7 @@ static void add_end(json_t *status, const struct rpctl_instance *instance)
 
 static json_t *instance_status(const struct rpctl_instance *instance)
 {
+    bool is_failed = instance->state == RPCTL_INSTANCE_FAILED;
     bool has_exited = instance->state == RPCTL_INSTANCE_EXITED && instance->process.pid > 0;
     json_t *status =
         json_pack("{sI,sI,ss,so,sI}", "instance", (json_int_t)instance->number, "pid",
@@ -77,8 +78,10 @@ static json_t *instance_status(const struct rpctl_instance *instance)
     if (!status) return NULL;
     if (instance->process.pidfd >= 0 && rpctl_instance_is_counted(instance))
         json_object_set_new(status, "connections", json_integer((json_int_t)instance->connections));
-    if (has_exited || instance->restarts > 0) add_end(status, instance);
-    if (instance->relaunch)
+    if (has_exited || is_failed || instance->restarts > 0) add_end(status, instance);
+    if (instance->backoff.failures > 0)
+        json_object_set_new(status, "failures", json_integer((json_int_t)instance->backoff.failures));
+    if (instance->relaunch && !is_failed)
         json_object_set_new(status, "next_try", time_text((instance->next_try_ms + 999) / 1000));
     if (instance->status[0]) json_object_set_new(status, "status", json_string(instance->status));
     return status;
@@ -190,6 +193,7 @@ static json_t *last_status(const struct rpctl_service *service)
 static const char *service_state(const struct rpctl_service *service)
 {
     if (service->state != RPCTL_SERVICE_RUNNING) return "stopping";
+    if (service->failed) return "failed";
     return service->serving ? "running" : "starting";
 }
 
@@ -211,8 +215,18 @@ static json_t *args_status(const struct rpctl_release *release)
     return args;
 }
 
+static json_t *crash_status(const struct rpctl_crash *crash)
+{
+    return json_pack("{sI,sI,sI,sI,ss,so,sI,sI,sb}", "count", (json_int_t)crash->count, "generation",
+                     (json_int_t)crash->generation, "instance", (json_int_t)crash->instance, "pid",
+                     (json_int_t)crash->pid, "ended", crash->how, "at", time_text(crash->at_ms / 1000),
+                     "lived_ms", (json_int_t)crash->lived_ms, "failures", (json_int_t)crash->failures,
+                     "given_up", (int)crash->given_up);
+}
+
 json_t *rpctl_service_status(struct rpctl_service *service)
 {
+    const struct rpctl_generation *current = service->serving ? service->serving : service->failed;
     unsigned receives = receiver(service);
     json_t *status = json_pack(
         "{ss,si,ss,ss,so,sI,s{sI,ss,so},so}", "event", "status", "schema", RPCTL_SCHEMA, "service",
@@ -222,10 +236,11 @@ json_t *rpctl_service_status(struct rpctl_service *service)
         time_text(service->since_s), "policy", rpctl_policy_settings_of(&service->policy));
 
     if (!status) return NULL;
-    if (service->serving) {
-        json_object_set_new(status, "release", json_string(service->serving->release.binary));
-        json_object_set_new(status, "args", args_status(&service->serving->release));
+    if (current) {
+        json_object_set_new(status, "release", json_string(current->release.binary));
+        json_object_set_new(status, "args", args_status(&current->release));
     }
+    if (service->crash.count > 0) json_object_set_new(status, "crash", crash_status(&service->crash));
     if (service->operations) json_object_set_new(status, "operation", operation_status(service->operations));
     if (service->last_result) json_object_set_new(status, "last", last_status(service));
     return status;

@@ -7,6 +7,9 @@
 #include <string.h>
 #include <unistd.h>
 
+/* What becomes of the listeners of an instance. */
+enum attendance { SERVED, WAITING, GIVEN_UP };
+
 /* One job on the groups: what it works on, what came of it, and whom to tell. */
 struct steering_job {
     struct rpctl_job job;
@@ -19,9 +22,12 @@ struct steering_job {
     unsigned number; /* of the generation it is about */
     unsigned other;  /* old (check), serving (close); 0 = none */
     unsigned instance_number;
+    enum attendance attendance[RPCTL_INSTANCES_MAX]; /* attend: of instance i + 1 */
+    unsigned instance_count;
+    bool steered;                       /* attend: the programs were replaced */
     struct rpctl_state_group *recorded; /* take_over: a copy */
     size_t recorded_count;
-    bool flag; /* verify (shift), may detach (close), allow_drop (check) */
+    bool flag; /* verify (shift), may detach (close, attend), allow_drop (check) */
     int fds[RP_LISTENERS_MAX];
     size_t fd_count;
 
@@ -206,6 +212,15 @@ void rpctl_steering_check(struct rpctl_service *service, struct rpctl_generation
     start(job, check_work, tell_with_look);
 }
 
+static int learn_and_steer_to(struct rpctl_service *service, unsigned generation, struct rp_error *error)
+{
+    int status = rpctl_groups_learn(service->groups, error);
+
+    if (status == 0) status = steer_to(service, generation, NULL, 0, error);
+    rpctl_layout_update(&service->layout, service->groups);
+    return status;
+}
+
 static void shift_work(struct rpctl_job *job)
 {
     struct steering_job *self = self_of(job);
@@ -213,11 +228,8 @@ static void shift_work(struct rpctl_job *job)
     if (!self->service->groups) return;
     if (self->flag) self->status = rpctl_groups_verify(self->service->groups, &self->error);
     if (self->status == 0) self->status = steer_to(self->service, self->number, NULL, 0, &self->error);
-    if (self->status != -ESTALE) return;
     /* A listener has come since the order was learnt. */
-    self->status = rpctl_groups_learn(self->service->groups, &self->error);
-    if (self->status == 0) self->status = steer_to(self->service, self->number, NULL, 0, &self->error);
-    rpctl_layout_update(&self->service->layout, self->service->groups);
+    if (self->status == -ESTALE) self->status = learn_and_steer_to(self->service, self->number, &self->error);
 }
 
 void rpctl_steering_shift(struct rpctl_service *service, struct rpctl_generation *generation, bool verify,
@@ -353,6 +365,107 @@ void rpctl_steering_detach(struct rpctl_service *service, struct rpctl_generatio
         start(job, detach_work, tell);
     else
         refuse_for_memory(service, generation, callback);
+}
+
+/* --- attend
+ * ------------------------------------------------------------------------------------------------------- */
+
+static enum attendance attendance_of(const struct rpctl_instance *instance)
+{
+    if (instance->state == RPCTL_INSTANCE_FAILED) return GIVEN_UP;
+    return instance->process.pidfd >= 0 && instance->state == RPCTL_INSTANCE_READY ? SERVED : WAITING;
+}
+
+/* Where the last one was given up the whole generation is, and closes as one; until then its listeners are
+ * what the groups are held by. */
+static void take_attendance(struct steering_job *job, const struct rpctl_generation *generation)
+{
+    bool all = true;
+
+    job->instance_count = generation->instance_count;
+    for (unsigned i = 0; i < job->instance_count; i++) {
+        job->attendance[i] = attendance_of(&generation->instances[i]);
+        all = all && job->attendance[i] == GIVEN_UP;
+    }
+    for (unsigned i = 0; all && i < job->instance_count; i++) job->attendance[i] = WAITING;
+}
+
+static void apply_attendance(const struct steering_job *self)
+{
+    struct rpctl_groups *groups = self->service->groups;
+
+    for (unsigned i = 0; i < self->instance_count; i++) {
+        if (self->attendance[i] == GIVEN_UP)
+            rpctl_groups_disown(groups, self->number, i + 1);
+        else
+            rpctl_groups_set_served(groups, self->number, i + 1, self->attendance[i] == SERVED);
+    }
+}
+
+/* At once by the order that is known, for it has not changed where we hold every listener; then by the one
+ * that is true, where a process has closed one of its own accord. */
+static int steer_around(struct rpctl_service *service, unsigned generation, struct rp_error *error)
+{
+    int status = steer_to(service, generation, NULL, 0, error);
+
+    if (status == 0 && rpctl_groups_verify(service->groups, NULL) == -ESTALE) status = -ESTALE;
+    return status == -ESTALE ? learn_and_steer_to(service, generation, error) : status;
+}
+
+/* See close_listeners() in leaving.c for why not while a release is starting. */
+static int close_disowned(struct steering_job *self)
+{
+    struct rpctl_groups *groups = self->service->groups;
+
+    if (rpctl_groups_listener_count(groups, RPCTL_GROUPS_NOBODY) == 0) return 0;
+    if (!self->flag)
+        return rp_error_set(&self->error, -EBUSY, "listeners that were given up stay during an operation");
+    return rpctl_groups_close_generation(groups, RPCTL_GROUPS_NOBODY, self->service->steered_generation,
+                                         &self->closed, &self->error);
+}
+
+static void attend_work(struct rpctl_job *job)
+{
+    struct steering_job *self = self_of(job);
+    struct rpctl_service *service = self->service;
+    unsigned steered = service->steered_generation;
+    struct rp_error ignored;
+
+    if (!service->groups) return;
+    apply_attendance(self);
+    self->steered = steered > 0 || rpctl_groups_need_steering(service->groups);
+    if (self->steered)
+        self->status = steer_around(service, steered > 0 ? steered : self->number, &self->error);
+    if (self->status == 0) self->status = close_disowned(self);
+    look_at_generation(self);
+    rpctl_layout_update(&service->layout, service->groups);
+    if (self->status < 0 || !self->flag || !self->steered) return;
+    if (rpctl_groups_detach(service->groups, &ignored) == 0) service->steered_generation = 0;
+}
+
+static void attend_done(struct rpctl_job *job)
+{
+    struct steering_job *self = self_of(job);
+
+    if (self->steered) self->service->closes++;
+    if (self->closed.listeners > 0)
+        rpctl_service_log(self->service, "gen=%u given-up=closed listeners=%u queued=%u", self->number,
+                          self->closed.listeners, self->closed.queued);
+    tell_with_look(job);
+}
+
+void rpctl_steering_attend(struct rpctl_service *service, struct rpctl_generation *generation,
+                           rpctl_steering_cb *callback)
+{
+    struct steering_job *job = job_new(service, generation, callback);
+
+    if (!job) {
+        refuse_for_memory(service, generation, callback);
+        return;
+    }
+    take_attendance(job, generation);
+    job->flag = service->rollout.state == RPCTL_ROLLOUT_IDLE;
+    start(job, attend_work, attend_done);
 }
 
 /* --- after a former supervisor

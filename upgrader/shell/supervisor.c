@@ -31,7 +31,7 @@ static void close_own_handles(struct rpctl_service *service)
         (uv_handle_t *)&service->progress_timer, (uv_handle_t *)&service->listen_timer,
         (uv_handle_t *)&service->upkeep_timer,   (uv_handle_t *)&service->watch_timer,
         (uv_handle_t *)&service->term_signal,    (uv_handle_t *)&service->int_signal,
-        (uv_handle_t *)&service->child_signal,
+        (uv_handle_t *)&service->child_signal,   (uv_handle_t *)&service->attend_timer,
     };
 
     for (size_t i = 0; i < sizeof handles / sizeof *handles; i++) uv_close(handles[i], NULL);
@@ -176,6 +176,7 @@ static void stop_timers(struct rpctl_service *service)
     uv_timer_stop(&service->bake_timer);
     uv_timer_stop(&service->stop_timer);
     uv_timer_stop(&service->listen_timer);
+    uv_timer_stop(&service->attend_timer);
 }
 
 static void let_go(struct rpctl_generation *generation)
@@ -246,8 +247,8 @@ void rpctl_service_on_operation_over(struct rpctl_service *service, int exit_cod
         abandon(service);
         return;
     }
-    if (service->state == RPCTL_SERVICE_RUNNING && !service->serving && !service->operations &&
-        !service->first_release_waits) {
+    if (service->state == RPCTL_SERVICE_RUNNING && !service->serving && !service->failed &&
+        !service->operations && !service->first_release_waits) {
         /* The first start has failed: there is nothing to supervise. */
         service->exit_code = exit_code;
         rpctl_service_stop(service, NULL);
@@ -317,7 +318,7 @@ static void init_handles(struct rpctl_service *service)
 {
     uv_timer_t *const timers[] = {&service->deadline_timer, &service->probe_timer,    &service->bake_timer,
                                   &service->stop_timer,     &service->progress_timer, &service->listen_timer,
-                                  &service->upkeep_timer,   &service->watch_timer};
+                                  &service->upkeep_timer,   &service->watch_timer,    &service->attend_timer};
 
     for (size_t i = 0; i < sizeof timers / sizeof *timers; i++) init_timer(service, timers[i]);
     uv_timer_start(&service->upkeep_timer, on_upkeep, RPCTL_UPKEEP_MS, RPCTL_UPKEEP_MS);

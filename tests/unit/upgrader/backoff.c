@@ -24,3 +24,18 @@ Test(backoff, a_long_run_forgives)
     cr_assert_eq(rpctl_backoff_next(&backoff, 1), 100);
     cr_assert_eq(rpctl_backoff_next(&backoff, UINT64_MAX), 0);
 }
+
+Test(backoff, is_over_after_so_many_launches)
+{
+    struct rpctl_backoff backoff = {0};
+    cr_assert_not(rpctl_backoff_is_over(&backoff, 1));
+    for (int launches = 0; launches < 3; launches++) {
+        rpctl_backoff_next(&backoff, launches == 0 ? UINT64_MAX : 1);
+        cr_assert_not(rpctl_backoff_is_over(&backoff, 3), "%d", launches);
+    }
+    rpctl_backoff_next(&backoff, 1);
+    cr_assert(rpctl_backoff_is_over(&backoff, 3));
+    cr_assert_not(rpctl_backoff_is_over(&backoff, 0), "0 is without end");
+    rpctl_backoff_next(&backoff, RPCTL_BACKOFF_RESET_MS);
+    cr_assert_not(rpctl_backoff_is_over(&backoff, 3), "a long run forgives");
+}

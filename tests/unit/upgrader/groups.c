@@ -125,6 +125,113 @@ Test(groups, groups_by_address_and_knows_a_socket_again)
     rpctl_groups_free(NULL);
 }
 
+/* --- listeners that nobody serves
+ * -------------------------------------------------------------------------------- */
+
+/* Of one generation: `count` listeners of each of three instances. */
+static void open_instances(struct rpctl_groups *groups, struct site *site, size_t count)
+{
+    struct rp_error error = {0};
+
+    for (size_t i = 0; i < 3 * count; i++) {
+        site->generation[i] = (unsigned)(i / count) + 1; /* whom a connection reaches: the instance */
+        site->fds[i] = test_listen(site->ip, &site->port);
+        cr_assert_eq(
+            rpctl_groups_add(groups, fcntl(site->fds[i], F_DUPFD_CLOEXEC, 0), 1, site->generation[i], &error),
+            0, "%s", error.message);
+    }
+    site->count = 3 * count;
+    learn(groups);
+}
+
+/* Bit i: some of the connections come to instance i. */
+static unsigned who_is_reached(const struct site *site)
+{
+    unsigned reached = 0;
+
+    for (unsigned i = 0; i < 120; i++) reached |= 1u << reach(site, site->ip);
+    return reached;
+}
+
+Test(groups, what_waits_for_a_process_gets_nothing_new)
+{
+    struct rpctl_groups *groups = new_groups();
+    struct site site = {.ip = "127.0.0.1"};
+
+    open_instances(groups, &site, 2);
+    cr_assert_not(rpctl_groups_need_steering(groups));
+    rpctl_groups_set_served(groups, 1, 2, false);
+    cr_assert(rpctl_groups_need_steering(groups));
+    steer_to(groups, 1);
+    cr_assert_eq(who_is_reached(&site), 1u << 1 | 1u << 3);
+    learn(groups);
+    cr_assert_eq(who_is_reached(&site), 1u << 1 | 1u << 3, "it holds while the order is learnt");
+    cr_assert_eq(rpctl_groups_detach(groups, NULL), -EBUSY);
+    rpctl_groups_set_served(groups, 1, 2, true);
+    steer_to(groups, 1);
+    cr_assert_eq(who_is_reached(&site), 1u << 1 | 1u << 2 | 1u << 3);
+    cr_assert_eq(rpctl_groups_detach(groups, NULL), 0);
+    forget(&site, 1);
+    rpctl_groups_free(groups);
+}
+
+Test(groups, where_nobody_serves_all_wait)
+{
+    struct rpctl_groups *groups = new_groups();
+    struct site site = {.ip = "127.0.0.1"};
+
+    open_instances(groups, &site, 1);
+    for (unsigned i = 1; i <= 3; i++) rpctl_groups_set_served(groups, 1, i, false);
+    cr_assert_not(rpctl_groups_need_steering(groups));
+    steer_to(groups, 1);
+    cr_assert_eq(who_is_reached(&site), 1u << 1 | 1u << 2 | 1u << 3);
+    rpctl_groups_free(groups);
+}
+
+Test(groups, an_older_generation_closes_beside_one_that_waits)
+{
+    struct rpctl_groups *groups = new_groups();
+    struct site site = {.ip = "127.0.0.1"};
+
+    open_listeners(groups, &site, 9, 2);
+    for (unsigned i = 1; i <= 3; i++) {
+        struct site one = {.ip = site.ip, .port = site.port};
+        struct rp_error error = {0};
+
+        one.fds[0] = test_listen(one.ip, &one.port);
+        site.fds[site.count] = one.fds[0];
+        site.generation[site.count++] = i;
+        cr_assert_eq(rpctl_groups_add(groups, fcntl(one.fds[0], F_DUPFD_CLOEXEC, 0), 1, i, &error), 0);
+    }
+    learn(groups);
+    rpctl_groups_set_served(groups, 1, 3, false); /* the last one, which moves into the free place */
+    steer_to(groups, 1);
+    cr_assert_eq(close_generation(groups, 9, 1), 2);
+    forget(&site, 9);
+    cr_assert_eq(who_is_reached(&site), 1u << 1 | 1u << 2);
+    rpctl_groups_free(groups);
+}
+
+Test(groups, what_was_given_up_is_closed_in_order)
+{
+    struct rpctl_groups *groups = new_groups();
+    struct site site = {.ip = "127.0.0.1"};
+
+    open_instances(groups, &site, 2);
+    rpctl_groups_disown(groups, 1, 1);
+    cr_assert(rpctl_groups_need_steering(groups));
+    cr_assert_eq(rpctl_groups_listener_count(groups, 1), 4);
+    steer_to(groups, 1);
+    cr_assert_eq(who_is_reached(&site), 1u << 2 | 1u << 3);
+    cr_assert_eq(rpctl_groups_detach(groups, NULL), -EBUSY);
+    cr_assert_eq(close_generation(groups, RPCTL_GROUPS_NOBODY, 1), 2);
+    forget(&site, 1);
+    cr_assert_eq(who_is_reached(&site), 1u << 2 | 1u << 3);
+    cr_assert_eq(rpctl_groups_detach(groups, NULL), 0);
+    cr_assert_eq(who_is_reached(&site), 1u << 2 | 1u << 3);
+    rpctl_groups_free(groups);
+}
+
 Test(groups, takes_the_descriptor_also_when_it_refuses_it)
 {
     struct rpctl_groups *groups = new_groups();

@@ -30,8 +30,8 @@ Test(policy, defaults_are_those_of_the_manual)
         {"instances", "1"},           {"health", "auto"},       {"health-count", "3"},
         {"health-interval", "100ms"}, {"ready-timeout", "30s"}, {"bake", "1s"},
         {"quiesce-timeout", "3s"},    {"drain-timeout", "30s"}, {"idle-grace", "2s"},
-        {"max-draining", "3"},        {"wait", "drained"},      {"stop-signal", "TERM"},
-        {"witness", "20/s"},          {"allow-drop", "no"},
+        {"max-draining", "3"},        {"max-restarts", "10"},   {"wait", "drained"},
+        {"stop-signal", "TERM"},      {"witness", "20/s"},      {"allow-drop", "no"},
     };
     size_t count = sizeof defaults / sizeof defaults[0];
     for (size_t i = 0; i < count; i++) {
@@ -49,12 +49,15 @@ Test(policy, numbers)
     cr_assert_eq(with("instances", "64").instances, 64);
     cr_assert_eq(with("health-count", "1000").health_count, 1000);
     cr_assert_eq(with("max-draining", "07").max_draining, 7);
+    cr_assert_eq(with("max-restarts", "0").max_restarts, 0);
+    cr_assert_eq(with("max-restarts", "1000000").max_restarts, 1000000);
     static const char *const bad[] = {
         "", "0", "65", "-1", "+1", "1.5", "1x", " 1", "1 ", "99999999999999999999", "x"};
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) refuse("instances", bad[i]);
     refuse("health-count", "0");
     refuse("health-count", "1001");
     refuse("max-draining", "65");
+    refuse("max-restarts", "1000001");
 }
 
 Test(policy, durations)

@@ -89,6 +89,22 @@ Test(status_text, a_process_that_is_launched_again)
     cr_assert(strstr(status(EXITED(",\"restarts\":1"), 0), "signal 9 (SIGKILL), 1 restart\n"));
 }
 
+#define FAILED(state)                                                                                        \
+    "{\"state\":\"running\",\"generations\":[{\"generation\":2,\"state\":\"" state                           \
+    "\",\"instances\":[{\"instance\":1,\"pid\":7,\"state\":\"failed\",\"ended\":\"exit status 1\","          \
+    "\"restarts\":10}]}]}"
+#define REMEDY "; why: rpctl logs; launch again: rpctl restart, or rpctl upgrade BINARY\n"
+
+Test(status_text, a_process_that_was_given_up)
+{
+    cr_assert(strstr(status(FAILED("serving"), 0),
+                     "-(10 restarts)\n\n"
+                     "failed      generation 2, instance 1: exit status 1, 10 restarts, given up\n"
+                     "            the others serve" REMEDY));
+    cr_assert(strstr(status(FAILED("failed"), 0), "given up\n"
+                                                  "            nobody serves, clients are refused" REMEDY));
+}
+
 #define LAST(members) BEGIN "\"last\":{\"ended\":\"2030-01-31T11:59:00Z\"," members "}}"
 
 Test(status_text, the_last_operation)
