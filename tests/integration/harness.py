@@ -547,6 +547,12 @@ class Load:
         self._tell(f"answers {count}")
         return self._until("answers")
 
+    def first_answer(self, *known):
+        """Pid, and time.monotonic_ns() of its first answer, of the next process that is none of those."""
+        while (event := self._until("pid"))["pid"] in known:
+            pass
+        return event["pid"], event["at_ns"]
+
     def stop(self):
         """Ends the run and returns its result; see tests/tools/load/report.h."""
         if self.result is None:

@@ -44,6 +44,16 @@ void load_report_mark(const struct load_run *run)
     print_line(object);
 }
 
+void load_report_pid(const struct load_run *run, uint32_t pid, uint64_t at_ns)
+{
+    if (!run->options->json) return;
+    json_t *object = json_object();
+    json_object_set_new(object, "event", json_string("pid"));
+    json_object_set_new(object, "pid", number(pid));
+    json_object_set_new(object, "at_ns", number(at_ns));
+    print_line(object);
+}
+
 static json_t *failures_to_json(const struct load_tally *tally)
 {
     json_t *object = json_object();

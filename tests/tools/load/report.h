@@ -3,6 +3,8 @@
  * {"event":"running"}                      every client has seen the end of a request
  * {"event":"mark","name":…,"t_ms":…}       after "mark NAME"
  * {"event":"answers","ended":…,"t_ms":…}   N requests after "answers N"
+ * {"event":"pid","pid":…,"at_ns":…}        the first answer by that process to a request of this window;
+ *                                          CLOCK_MONOTONIC
  * {"event":"result","duration_ms":…,"frozen_ms":…,"total":{WINDOW},"windows":[{WINDOW},…]}
  *
  * WINDOW: name, open_ms, answers, failed, fresh and keep_alive (each with answers and failed), failures (by
@@ -16,6 +18,7 @@
 /* Events are printed with --json only. */
 void load_report_event(const struct load_run *run, const char *event);
 void load_report_mark(const struct load_run *run);
+void load_report_pid(const struct load_run *run, uint32_t pid, uint64_t at_ns);
 
 /* Prints the result; `*ret_failures` is the number of failed requests. -ENOMEM. */
 int load_report_result(struct load_run *run, uint64_t *ret_failures);

@@ -1,6 +1,7 @@
 #include "run.h"
 
 #include "client.h"
+#include "report.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -49,6 +50,8 @@ void load_run_answer(struct load_run *run, const struct load_client *client)
     if (client->server_pid != 0) {
         char label[16];
         snprintf(label, sizeof(label), "%" PRIu32, client->server_pid);
+        if (load_counter_get(&tally->pids, label) == 0)
+            load_report_pid(run, client->server_pid, client->whole_ns);
         load_counter_add(&tally->pids, label, 1);
     }
     load_histogram_record(&tally->latency_us, (client->whole_ns - client->begun_ns) / 1000);
