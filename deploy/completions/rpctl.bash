@@ -8,7 +8,7 @@
 _rpctl_commands='run start upgrade restart abort status logs stop version help'
 _rpctl_global='-n --name --dir --json -q --quiet -h --help'
 _rpctl_policy='--instances --health --health-count --health-interval --ready-timeout --bake --quiesce-timeout
-    --drain-timeout --idle-grace --max-draining --wait --stop-signal --witness --allow-drop --config'
+    --drain-timeout --idle-grace --max-draining --max-restarts --wait --stop-signal --witness --allow-drop --config'
 
 # Prints the options of a command; of rpctl itself without one.
 _rpctl_options() {

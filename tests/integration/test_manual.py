@@ -133,6 +133,14 @@ class ProtocolTest(services.ServiceCase):
             with contextlib.suppress(ProcessLookupError):
                 os.kill(instance["pid"], signal.SIGKILL)
 
+    def status_of_one_that_was_given_up(self):
+        while True:
+            outcome = self.box.rpctl("status")
+            if outcome.events[0]["state"] == "failed":
+                return outcome
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(outcome.events[0]["generations"][0]["instances"][0]["pid"], signal.SIGKILL)
+
     def events(self):
         outcomes = [self.box.rpctl("status"), self.start()]
         watch = self.box.operation("status", "--watch")
@@ -147,7 +155,7 @@ class ProtocolTest(services.ServiceCase):
         outcomes.append(self.box.rpctl("upgrade", self.box.dir / "absent"))
         outcomes.append(self.box.rpctl("status"))
         outcomes.append(self.status_of_one_that_died())
-        outcomes.append(self.stop())
+        outcomes += [self.upgrade("--max-restarts", "1", services.V2), self.status_of_one_that_was_given_up(), self.stop()]
         outcomes.append(self.box.rpctl("version"))
         watch.until(lambda event: event["event"] == "result")
         outcomes.append(watch.finish())
@@ -166,7 +174,7 @@ class ProtocolTest(services.ServiceCase):
                 for text in (found[member] for member in self.FIXED if isinstance(found.get(member), str)):
                     self.assert_told(text, page)
         self.assertEqual(outcomes, {None, "done", "failed", "refused", "no service"})
-        self.assertLessEqual({("status", member) for member in ("drain", "deadline", "next_try", "ended", "connections", "last",
+        self.assertLessEqual({("status", member) for member in ("drain", "deadline", "next_try", "ended", "connections", "last", "given_up",
                                                                 "events", "total")}, seen)
 
 

@@ -193,8 +193,8 @@ static json_t *last_status(const struct rpctl_service *service)
 static const char *service_state(const struct rpctl_service *service)
 {
     if (service->state != RPCTL_SERVICE_RUNNING) return "stopping";
-    if (service->failed) return "failed";
-    return service->serving ? "running" : "starting";
+    if (service->failed && !service->failing) return "failed"; /* an upgrade may begin */
+    return service->serving || service->failing ? "running" : "starting";
 }
 
 static unsigned count_draining(const struct rpctl_service *service, unsigned receives)
