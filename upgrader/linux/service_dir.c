@@ -1,10 +1,12 @@
 #include "linux/service_dir.h"
 #include "linux/directory.h"
+#include "linux/process.h"
 #include "pure/quote.h"
 #include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <poll.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -18,6 +20,8 @@
 #define DEFAULT_OF_OTHERS  "/rpctl"
 #define DEFAULT_STATE_HOME "/.local/state"
 #define ALIAS_FALLBACK     "/tmp"
+#define LOCK_WAIT_MS       5000 /* for what a dead holder has started */
+#define LOCK_LOOK_MS       2
 
 struct rpctl_service_dir {
     char *path;
@@ -247,6 +251,27 @@ static int busy(const struct rpctl_service_dir *dir, int fd, pid_t *ret_holder, 
         rpctl_quote_path(dir->path).text, (long)holder);
 }
 
+static bool is_alive(pid_t pid)
+{
+    struct rpctl_process process;
+    if (pid <= 0 || rpctl_process_open(&process, pid, NULL) < 0) return pid <= 0;
+    bool dead = rpctl_process_is_dead(&process);
+    rpctl_process_close(&process);
+    return !dead;
+}
+
+/* A child that a supervisor was just starting when it was killed has the lock until it executes the release,
+ * and cannot be told from other processes before. There is no event for that, so it is looked for. */
+static int take_lock(int fd)
+{
+    for (int waited_ms = 0;; waited_ms += LOCK_LOOK_MS) {
+        if (flock(fd, LOCK_EX | LOCK_NB) == 0) return 0;
+        if (errno != EWOULDBLOCK) return -errno;
+        if (waited_ms >= LOCK_WAIT_MS || is_alive(read_holder(fd))) return -EWOULDBLOCK;
+        (void)poll(NULL, 0, LOCK_LOOK_MS);
+    }
+}
+
 int rpctl_service_dir_lock(struct rpctl_service_dir *dir, pid_t *ret_holder, struct rp_error *error)
 {
     assert(dir->lock_fd < 0);
@@ -254,7 +279,8 @@ int rpctl_service_dir_lock(struct rpctl_service_dir *dir, pid_t *ret_holder, str
     if (fd < 0)
         return rp_error_set(error, -errno, "cannot open %s/%s: %s", rpctl_quote_path(dir->path).text,
                             RPCTL_SERVICE_DIR_LOCK, strerror(errno));
-    int result = flock(fd, LOCK_EX | LOCK_NB) < 0 ? -errno : write_holder(fd);
+    int result = take_lock(fd);
+    if (result == 0) result = write_holder(fd);
     if (result == 0) {
         dir->lock_fd = fd;
         return 0;

@@ -55,7 +55,8 @@ int rpctl_service_dir_remake_log(struct rpctl_service_dir *dir, struct rp_error 
 
 /* Takes the lock that makes this process the supervisor, and writes its pid into it. -EBUSY when another
  * process has it: then *ret_holder is its pid, or 0 when it has not written it yet, and the message names it.
- * The lock goes with the process; children that exec do not inherit it. `ret_holder` may be NULL. */
+ * The lock of a holder that is dead is waited for, some seconds at most: a child that it was starting has it
+ * still. The lock goes with the process; children that exec do not inherit it. `ret_holder` may be NULL. */
 int rpctl_service_dir_lock(struct rpctl_service_dir *dir, pid_t *ret_holder, struct rp_error *error);
 
 /* A path of the socket for others, who have the path alone (NOTIFY_SOCKET, RP_SOCKET): DIR/NAME/notify, or,

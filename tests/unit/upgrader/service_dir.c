@@ -3,6 +3,8 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <poll.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -238,6 +240,38 @@ Test(service_dir, lock)
     cr_assert_gt(read(fd, text, sizeof text - 1), 0);
     close(fd);
     cr_assert_eq(atoi(text), getpid());
+}
+
+#define LONGER_MS 100
+
+/* The holder has died between fork and exec: its child has the lock for a moment more, and that is waited
+ * for. */
+Test(service_dir, lock_of_a_dead_process_that_its_child_still_has)
+{
+    int held[2], ended[2];
+    char byte;
+    cr_assert_eq(open_it(root, RPCTL_SERVICE_DIR_CREATE), 0);
+    cr_assert_eq(pipe(held), 0);
+    cr_assert_eq(pipe(ended), 0);
+    pid_t holder = fork();
+    if (holder == 0) {
+        struct rpctl_service_dir *own;
+        if (rpctl_service_dir_open(&own, root, "web", RPCTL_SERVICE_DIR_EXISTING, NULL) < 0 ||
+            rpctl_service_dir_lock(own, NULL, NULL) < 0)
+            _exit(1);
+        if (fork() > 0) pause();
+        if (write(held[1], "x", 1) != 1) _exit(1);
+        close(ended[1]);
+        (void)!read(ended[0], &byte, 1);
+        (void)poll(NULL, 0, LONGER_MS);
+        _exit(0);
+    }
+    close(ended[1]);
+    cr_assert_eq(read(held[0], &byte, 1), 1);
+    cr_assert_eq(rpctl_service_dir_lock(dir, NULL, NULL), -EBUSY, "the holder lives");
+    cr_assert_eq(kill(holder, SIGKILL), 0);
+    cr_assert_eq(waitpid(holder, NULL, 0), holder);
+    cr_assert_eq(rpctl_service_dir_lock(dir, NULL, &error), 0, "%s", error.message);
 }
 
 Test(service_dir, lock_that_cannot_be)
