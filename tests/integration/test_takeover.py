@@ -220,15 +220,18 @@ class UnderWayTest(TakeoverCase):
 
     def test_drain(self):
         """The old one was told to stop, and has a download to finish: it does, under the next supervisor."""
-        with self.download() as download:
+        with self.download() as download, self.load(fresh=CLIENTS, keep_alive=CLIENTS) as load:
+            load.answers(50)
             upgrade = self.box.operation("upgrade", "--bake", "0", services.V2, *self.listen)
             upgrade.until_phase("drain")
             self.kill_supervisor()
             self.assert_code(upgrade.finish(), 70)
+            load.answers(50)
             takeover = self.box.operation("start", services.V1, *self.listen)
             takeover.until_phase("steer", state="end")
             self.assertEqual(self.generations(), {2: "serving", 1: "draining"})
             self.assertTrue(download.is_whole())
+            self.assert_spotless(load)
         self.assert_code(takeover.finish(), 0)
         self.assert_in_hand(2)
 

@@ -20,6 +20,8 @@ struct rpctl_takeover {
     uv_timer_t timer;
     uint64_t begun_ms;
     unsigned pending; /* jobs */
+    bool collected_once;
+    bool steering; /* the phase has begun */
     bool steered;
     enum rpctl_recovery_outcome outcome;
     char warning[RP_ERROR_MESSAGE_BYTES]; /* about the state */
@@ -142,6 +144,11 @@ static void finish(struct rpctl_takeover *takeover)
     rpctl_operation_finish(operation, cut > 0 ? RPCTL_EXIT_NOT_SPOTLESS : RPCTL_EXIT_DONE);
 }
 
+bool rpctl_takeover_is_undecided(const struct rpctl_service *service)
+{
+    return service->takeover && !service->takeover->steered;
+}
+
 void rpctl_takeover_on_gone(struct rpctl_service *service)
 {
     if (service->takeover && service->takeover->steered && rpctl_service_draining(service) == 0)
@@ -193,11 +200,23 @@ static void on_detached(struct rpctl_service *service, struct rpctl_generation *
         rpctl_service_log(service, "gen=%u detach=failed reason=\"%s\"", generation->number, error->message);
 }
 
+static bool is_late(const struct rpctl_takeover *takeover)
+{
+    return uv_now(&takeover->service->loop) - takeover->begun_ms >= RPCTL_TAKEOVER_WAIT_MS;
+}
+
+static void look_again(struct rpctl_takeover *takeover);
+
 static void on_steered(struct rpctl_service *service, struct rpctl_generation *generation, int status,
                        const struct rp_error *error)
 {
     struct rpctl_takeover *takeover = service->takeover;
 
+    /* A release that was being started has begun to listen just now. */
+    if (status == -EEXIST && !is_late(takeover)) {
+        look_again(takeover);
+        return;
+    }
     if (status < 0) {
         give_up(takeover, error->message);
         return;
@@ -270,7 +289,8 @@ static void decide(struct rpctl_takeover *takeover)
         start_anew(takeover);
         return;
     }
-    rpctl_operation_begin(takeover->operation, "steer", 0);
+    if (!takeover->steering) rpctl_operation_begin(takeover->operation, "steer", 0);
+    takeover->steering = true;
     rpctl_steering_take_over(service, rpctl_service_find_generation(service, recovery.serving),
                              takeover->state.groups, takeover->state.group_count, on_steered);
 }
@@ -285,6 +305,7 @@ struct collect_job {
     const struct rpctl_takeover *takeover; /* to compare: it may be gone */
     struct rpctl_instance *instance;
     pid_t pid;
+    bool again; /* not the first look at it */
     struct rpctl_collected collected;
     int status;
     struct rp_error error;
@@ -311,10 +332,11 @@ static void collect_done(struct rpctl_job *job)
     struct rpctl_service *service = self->service;
 
     if (service->takeover == self->takeover) service->takeover->pending--;
-    if (self->status < 0)
+    if (self->status < 0 && !self->again)
         rpctl_service_log(service, "pid=%d listeners=not-taken reason=\"%s\"", (int)self->pid,
                           self->error.message);
-    else if (service->takeover && self->collected.count > 0 && self->instance->process.pidfd >= 0) {
+    else if (self->status == 0 && service->takeover && self->collected.count > 0 &&
+             self->instance->process.pidfd >= 0) {
         self->instance->found = true;
         rpctl_steering_add(service, self->instance, self->collected.fds, self->collected.count, on_added);
         self->collected.count = 0; /* the job's now */
@@ -333,16 +355,20 @@ static void collect(struct rpctl_takeover *takeover, struct rpctl_instance *inst
     job->takeover = takeover;
     job->instance = instance;
     job->pid = instance->process.pid;
+    job->again = takeover->collected_once;
     takeover->pending++;
     rpctl_jobs_add(&takeover->service->jobs, &job->job);
 }
 
+/* Of those that have not sent them. */
 static void collect_all(struct rpctl_takeover *takeover)
 {
     for (struct rpctl_generation *generation = takeover->service->generations; generation;
          generation = generation->next)
         for (unsigned i = 0; i < generation->instance_count; i++)
-            if (generation->instances[i].process.pidfd >= 0) collect(takeover, &generation->instances[i]);
+            if (generation->instances[i].process.pidfd >= 0 && !generation->instances[i].handed_over)
+                collect(takeover, &generation->instances[i]);
+    takeover->collected_once = true;
 }
 
 /* --- the loop: until every listener of every group is known
@@ -385,23 +411,31 @@ static bool is_complete(const struct rpctl_takeover *takeover)
     return true;
 }
 
-static void look_again(struct rpctl_takeover *takeover);
+static void end_of_listeners(struct rpctl_takeover *takeover)
+{
+    unsigned count = count_listeners(takeover->service);
 
+    if (takeover->steering) return; /* a second try */
+    rpctl_operation_end(takeover->operation, json_pack("{sI}", "listeners", (json_int_t)count),
+                        "%u listeners", count);
+}
+
+/* One that has been shut down is no obstacle: the order is learnt without it. */
 static void on_verified(struct rpctl_service *service, struct rpctl_generation *generation, int status,
                         const struct rp_error *error)
 {
     struct rpctl_takeover *takeover = service->takeover;
-    bool late = uv_now(&service->loop) - takeover->begun_ms >= RPCTL_TAKEOVER_WAIT_MS;
+    bool known = status == 0 || status == -ESTALE;
 
     (void)generation;
-    if (status == 0 && (is_complete(takeover) || late)) {
-        rpctl_operation_end(takeover->operation,
-                            json_pack("{sI}", "listeners", (json_int_t)count_listeners(service)),
-                            "%u listeners", count_listeners(service));
+    if (known && (is_complete(takeover) || is_late(takeover))) {
+        end_of_listeners(takeover);
         decide(takeover);
-    } else if (late) {
+    } else if (is_late(takeover)) {
         give_up(takeover, error->message);
     } else {
+        /* A process that had none at the first look may listen now. */
+        if (status == -EEXIST) collect_all(takeover);
         look_again(takeover);
     }
 }

@@ -35,6 +35,9 @@ void rpctl_takeover_run(struct rpctl_service *service, struct rpctl_control_clie
 /* A generation is gone: the takeover may be over. */
 void rpctl_takeover_on_gone(struct rpctl_service *service);
 
+/* One is under way that has not steered yet: no listener may be closed before it knows the groups. */
+bool rpctl_takeover_is_undecided(const struct rpctl_service *service);
+
 /* The service is being stopped. */
 void rpctl_takeover_cancel(struct rpctl_service *service);
 
