@@ -56,17 +56,16 @@ class Step:
 
 @dataclasses.dataclass
 class Held:
-    """A generation that drains, because a download from it has not been read."""
+    """A generation that drains, because a download from it has not been read. Its listeners leave at once."""
 
     generation: int
     pids: list
-    listeners: int
     download: services.Download
     upgrades: int  # to come
 
     def descriptors(self):
-        """That the supervisor has of it: its log, its listeners, and a pidfd of each process."""
-        return 1 + self.listeners + sum(map(harness.process_exists, self.pids))
+        """That the supervisor has of it: its log, and a pidfd and the link of each process."""
+        return 1 + 2 * sum(map(harness.process_exists, self.pids))
 
 
 def plan(seed, shape, count):
@@ -201,7 +200,7 @@ class Service:
         """The download from the generation that serves, begun before the upgrade."""
         if not self.holds(step):
             return None
-        held = Held(self.serving, self.pids, self.listeners(), services.Download(self.port), step.hold)
+        held = Held(self.serving, self.pids, services.Download(self.port), step.hold)
         self.case.assertEqual(held.download.generation, self.serving)
         return held
 
@@ -284,19 +283,18 @@ class Service:
         servers = sorted(self.servers())
         what = f"{self.records[-1]}: {[harness.command_line(pid) for pid in servers]}"
         self.case.assertEqual(servers, sorted(self.pids), what)
-        self.case.assertEqual(len(services.listener_inodes(self.port)),
-                              self.listeners() + sum(held.listeners for held in self.held), what)
+        harness.wait_until(lambda: len(services.listener_inodes(self.port)) == self.listeners(), f"{what}: the old listeners leave")
         told = next(g for g in control.answer(self.box, "status")["generations"] if g["generation"] == self.serving)
         self.case.assertEqual(sorted(i["pid"] for i in told["instances"]), servers, what)
         self.case.assertEqual((told["listeners"], sorted(told["addresses"])), (self.listeners(), sorted(self.addresses)), what)
         harness.wait_until(lambda: not zombies(self.supervisor), "the supervisor has reaped its children")
 
     def descriptors(self):
-        """Of the supervisor, but for those that belong to what serves, a pidfd for each process and a duplicate of
-        each listener, and to what drains."""
+        """Of the supervisor, but for those that belong to what serves, a pidfd and the link of each process and a
+        duplicate of each listener, and to what drains."""
         with self.watcher.lock:
             drain = sum(held.descriptors() for held in self.held)
-            return harness.descriptor_count(self.supervisor) - self.size[1] - self.listeners() - drain
+            return harness.descriptor_count(self.supervisor) - 2 * self.size[1] - self.listeners() - drain
 
     def check_descriptors(self):
         """A client that is gone may still be on its way out."""

@@ -2,11 +2,14 @@
 
 import contextlib
 import os
+import pathlib
 import signal
+import socket
 
 import harness
 import services
 
+FOREIGN = pathlib.Path(__file__).resolve().with_name("foreign_server.py")
 PATIENT = ("--drain-timeout", "60s", "--wait", "shifted")
 CLIENTS = 4 if harness.SANITIZED else 16  # of each kind
 
@@ -28,6 +31,58 @@ class DrainCase(services.ServiceCase):
         self.upgrade(services.V2)
         self.assertEqual(self.generations(), {1: "draining", 2: "serving"})
         return download
+
+
+class ListenersTest(DrainCase):
+    """They leave the group as soon as no process holds them any more, however long the drain goes on."""
+
+    def wait_for_listeners(self, count):
+        harness.wait_until(lambda: len(self.listener_inodes()) == count, f"{count} listeners")
+
+    def assert_drains_without(self):
+        self.wait_for_listeners(2)
+        self.assertEqual(self.generations(), {1: "draining", 2: "serving"})
+        harness.wait_until(lambda: self.generation(1)["listeners"] == 0, "status says so")
+
+    def test_of_a_librp_server(self):
+        """It says that it has closed them."""
+        download = self.start_with_a_drain()
+        with self.under_load():
+            self.assert_drains_without()
+            self.assertTrue(download.is_whole())
+            self.wait_for_generations({2: "serving"})
+        self.stop()
+
+    def test_of_two_instances(self):
+        download = self.start_with_a_drain("--instances", "2")
+        self.wait_for_listeners(4)
+        self.assertTrue(download.is_whole())
+        self.wait_for_generations({2: "serving"})
+        self.stop()
+
+    def test_of_one_that_says_nothing(self):
+        """It is looked at: here half a request keeps it."""
+        self.start("--bake", "0", *PATIENT, binary=FOREIGN)
+        with self.under_load(fresh=CLIENTS), socket.create_connection(("127.0.0.1", self.port)) as half:
+            half.sendall(b"GET / HTTP/1.1\r\n")
+            self.upgrade(services.V2, *self.listen)
+            self.assert_drains_without()
+            half.sendall(b"\r\n")
+            self.assertEqual(services.answer(half).version, "foreign")
+            self.wait_for_generations({2: "serving"})
+        self.stop()
+
+    def test_of_one_that_keeps_them(self):
+        """They are closed when it is gone, not before."""
+        self.start("--bake", "0", "--drain-timeout", "1s", binary=FOREIGN, more=("--deaf",))
+        with self.under_load(fresh=CLIENTS):
+            upgrade = self.box.operation("upgrade", "--bake", "0", services.V2, *self.listen)
+            upgrade.until_phase("drain")
+            upgrade.until(lambda event: event["event"] == "phase" and event["phase"] == "drain" and event.get("done", 0) > 300)
+            self.assertEqual(len(self.listener_inodes()), 4)
+            self.assert_code(upgrade.finish(), 7)
+        self.wait_for_listeners(2)
+        self.stop()
 
 
 class OverlapTest(DrainCase):

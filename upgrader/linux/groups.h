@@ -131,13 +131,24 @@ int rpctl_groups_check_shape(const struct rpctl_groups *groups, unsigned old_gen
 int rpctl_groups_check_shareable(const struct rpctl_groups *groups, unsigned generation,
                                  struct rp_error *error);
 
+/* The processes of the generation have closed its listeners, or are about to: as long as some of those are in
+ * a group, everything that is steered goes only where it would still go right if this process ended
+ * (pure/safe_indices.h). Where there is no such listener, it goes to all: then the end of this process loses
+ * connections. `doomed` false takes it back. In force at once; what the kernel refuses stays as it was. */
+int rpctl_groups_doom(struct rpctl_groups *groups, unsigned generation, bool doomed, struct rp_error *error);
+
+/* Does one of these processes, or of their descendants, have a listener of the generation open? */
+int rpctl_groups_is_held(const struct rpctl_groups *groups, unsigned generation, const pid_t *pids,
+                         size_t pid_count, bool *ret_held, struct rp_error *error);
+
 /* Closes every listener of a generation in an order, and with steering around each, that no new connection
  * falls on one that nobody serves (pure/close_plan.h). At the end the remembered shares are in force with
  * right indices.
  *
  * Preconditions: `serving` has a weight in the remembered shares and `generation` has none (asserted: a
  * listener that may still be chosen is never closed); a settle lies behind; its queues and handshakes are
- * empty, or given up. With serving = 0 nothing is steered: for the end of a service.
+ * empty, or given up; no process holds one of them open. They are doomed from here on. With serving = 0
+ * nothing is steered: for the end of a service.
  *
  * A listener is first taken out of sight (rpctl_tcp_listener_hide), then shut down and not just closed, so
  * that it leaves the group now, whoever else holds a descriptor of it: a forgotten grandchild, or the process

@@ -198,6 +198,8 @@ int rpctl_groups_close_generation(struct rpctl_groups *groups, unsigned generati
     if (steered) result = bring_up_to_date(groups, error);
     if (result == 0) result = check_plans(groups, generation, steered, error);
     if (result < 0) return result;
+    if (steered) result = rpctl_groups_doom(groups, generation, true, error);
+    if (result < 0) return result;
     if (steered) hide_all(groups, generation);
     result = close_all(groups, generation, steered, ret_closed, error);
     rpctl_groups_drop_empty(groups);

@@ -16,6 +16,7 @@ struct rpctl_group_member {
     unsigned instance;
     uid_t user;
     bool waiting; /* for a process: nobody accepts from it */
+    bool doomed;  /* nobody but us holds it open, or will in a moment */
 };
 
 struct rpctl_group {

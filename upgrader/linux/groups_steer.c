@@ -1,6 +1,7 @@
 /* Steering over all groups of a service: all of them, or none. */
 #include "linux/groups_internal.h"
 #include "linux/reuseport.h"
+#include "pure/safe_indices.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -22,9 +23,42 @@ struct prepared {
     size_t length;
 };
 
+static bool is_in(const struct rpctl_share *shares, size_t share_count, unsigned generation)
+{
+    for (size_t i = 0; i < share_count; i++)
+        if (shares[i].generation == generation && shares[i].weight > 0) return true;
+    return false;
+}
+
+/* Which indices may be steered to. Where none is safe they all are: one must be. */
+static void list_allowed(const struct rpctl_group *group, const struct rpctl_share *shares,
+                         size_t share_count, const bool *excluded, bool *ret_allowed)
+{
+    enum rpctl_fate fates[RPCTL_GROUP_MAX];
+    size_t safe = 0;
+
+    for (size_t k = 0; k < group->model.count; k++) {
+        bool serves = is_in(shares, share_count, group->members[k].generation) &&
+                      !rpctl_group_is_passed_over(group, k);
+
+        fates[k] = group->members[k].doomed ? RPCTL_FATE_DOOMED
+                   : serves                 ? RPCTL_FATE_SERVES
+                                            : RPCTL_FATE_STAYS;
+    }
+    /* A share of several must not lose all its listeners, and one without an order has no indices. */
+    if (share_count == 1 && group->order_known)
+        safe = rpctl_safe_indices(fates, group->model.count, ret_allowed);
+    for (size_t k = 0; k < group->model.count; k++)
+        ret_allowed[k] = (safe == 0 || ret_allowed[k]) && !(excluded && excluded[k]) &&
+                         !rpctl_group_is_passed_over(group, k);
+}
+
 static void list_shares(const struct rpctl_group *group, const struct rpctl_share *shares, size_t share_count,
                         const bool *excluded, struct group_shares *ret_shares)
 {
+    bool allowed[RPCTL_GROUP_MAX];
+
+    list_allowed(group, shares, share_count, excluded, allowed);
     ret_shares->count = 0;
     ret_shares->chosen = 0;
     for (size_t i = 0; i < share_count; i++) {
@@ -33,8 +67,7 @@ static void list_shares(const struct rpctl_group *group, const struct rpctl_shar
 
         if (part.weight == 0) continue;
         for (size_t k = 0; k < group->model.count; k++) {
-            if (group->members[k].generation != shares[i].generation || (excluded && excluded[k])) continue;
-            if (rpctl_group_is_passed_over(group, k)) continue;
+            if (group->members[k].generation != shares[i].generation || !allowed[k]) continue;
             ret_shares->indices[ret_shares->chosen++] = (uint16_t)k;
             part.count++;
         }
@@ -220,9 +253,29 @@ int rpctl_group_restore(struct rpctl_groups *groups, struct rpctl_group *group, 
 
 bool rpctl_groups_is_chosen(const struct rpctl_groups *groups, unsigned generation)
 {
-    for (size_t i = 0; i < groups->share_count; i++)
-        if (groups->shares[i].generation == generation && groups->shares[i].weight > 0) return true;
-    return false;
+    return is_in(groups->shares, groups->share_count, generation);
+}
+
+static bool set_doomed(struct rpctl_group *group, unsigned generation, bool doomed)
+{
+    bool changed = false;
+
+    for (size_t k = 0; k < group->model.count; k++) {
+        if (group->members[k].generation != generation) continue;
+        changed = changed || group->members[k].doomed != doomed;
+        group->members[k].doomed = doomed;
+    }
+    return changed;
+}
+
+int rpctl_groups_doom(struct rpctl_groups *groups, unsigned generation, bool doomed, struct rp_error *error)
+{
+    int result = 0;
+
+    for (size_t i = 0; result == 0 && i < groups->count; i++)
+        if (set_doomed(groups->items[i], generation, doomed))
+            result = rpctl_group_restore(groups, groups->items[i], NULL, error);
+    return result;
 }
 
 int rpctl_groups_settle(const struct rpctl_groups *groups, struct rp_error *error)

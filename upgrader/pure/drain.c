@@ -62,19 +62,50 @@ static const struct row table[RPCTL_DRAIN_STATE_COUNT][TABLE_EVENT_COUNT] = {
             [ON(LOOK_EMPTY)] = TO(QUIESCING, DO(ARM_LOOK)),
             [ON(LOOK_BUSY)] = TO(QUIESCING, DO(ARM_LOOK)),
             [ON(LOOK_TIMER)] = TO(QUIESCING, DO(LOOK)),
-            [ON_QUIET] = TO(DRAINING, DO(DISARM), DO(QUIET), DO(ARM_DEADLINE), DO(STOP)),
-            [ON(QUIESCE_TIMEOUT)] = TO(DRAINING, DO(DISARM), DO(QUIET), DO(ARM_DEADLINE), DO(STOP)),
+            [ON_QUIET] = TO(DRAINING, DO(DISARM), DO(QUIET), DO(ARM_DEADLINE), DO(STOP), DO(ARM_LOOK)),
+            [ON(QUIESCE_TIMEOUT)] =
+                TO(DRAINING, DO(DISARM), DO(QUIET), DO(ARM_DEADLINE), DO(STOP), DO(ARM_LOOK)),
             [ON(EXITED)] = TO(CLOSING, DO(DISARM), DO(QUIET), DO(CLOSE)),
             [ON(CANCEL)] = TO(IDLE, DO(DISARM)),
             [ON(SETTLED)] = TOO_LATE,
         },
     [S(DRAINING)] =
         {
+            [ON(LOOK_TIMER)] = TO(DRAINING, DO(WATCH)),
+            [ON(LISTENERS_HELD)] = TO(DRAINING, DO(ARM_LOOK)),
+            [ON(LISTENERS_CLOSED)] = TO(UNLISTENING, DO(DISARM_LOOK), DO(CLOSE)),
             [ON(EXITED)] = TO(CLOSING, DO(DISARM), DO(CLOSE)),
-            [ON(DEADLINE)] = TO(KILLING, DO(KILL)),
+            [ON(DEADLINE)] = TO(KILLING, DO(DISARM_LOOK), DO(KILL)),
             [ON(LOOK_EMPTY)] = TOO_LATE,
             [ON(LOOK_BUSY)] = TOO_LATE,
-            [ON(LOOK_TIMER)] = TOO_LATE,
+            [ON(QUIESCE_TIMEOUT)] = TOO_LATE,
+            [ON(SETTLED)] = TOO_LATE,
+            [ON(CANCEL)] = TOO_LATE,
+        },
+    [S(UNLISTENING)] =
+        {
+            [ON(CLOSED)] = TO(UNLISTENED, DO(NONE)),
+            [ON(CLOSE_FAILED)] = TO(UNLISTENING, DO(ARM_LOOK)),
+            [ON(LOOK_TIMER)] = TO(UNLISTENING, DO(CLOSE)),
+            /* The close that is under way, or will be tried again, is that of CLOSING. */
+            [ON(EXITED)] = TO(CLOSING, DO(NONE)),
+            [ON(DEADLINE)] = TO(UNLISTENING, DO(KILL)),
+            [ON(LISTENERS_HELD)] = TOO_LATE,
+            [ON(LISTENERS_CLOSED)] = TOO_LATE,
+            [ON(LOOK_EMPTY)] = TOO_LATE,
+            [ON(LOOK_BUSY)] = TOO_LATE,
+            [ON(QUIESCE_TIMEOUT)] = TOO_LATE,
+            [ON(SETTLED)] = TOO_LATE,
+            [ON(CANCEL)] = TOO_LATE,
+        },
+    [S(UNLISTENED)] =
+        {
+            [ON(EXITED)] = TO(DONE, DO(DISARM), DO(FINISH)),
+            [ON(DEADLINE)] = TO(KILLING, DO(KILL)),
+            [ON(LISTENERS_HELD)] = TOO_LATE,
+            [ON(LISTENERS_CLOSED)] = TOO_LATE,
+            [ON(LOOK_EMPTY)] = TOO_LATE,
+            [ON(LOOK_BUSY)] = TOO_LATE,
             [ON(QUIESCE_TIMEOUT)] = TOO_LATE,
             [ON(SETTLED)] = TOO_LATE,
             [ON(CANCEL)] = TOO_LATE,
@@ -82,6 +113,8 @@ static const struct row table[RPCTL_DRAIN_STATE_COUNT][TABLE_EVENT_COUNT] = {
     [S(KILLING)] =
         {
             [ON(EXITED)] = TO(CLOSING, DO(DISARM), DO(CLOSE)),
+            [ON(LISTENERS_HELD)] = TOO_LATE,
+            [ON(LISTENERS_CLOSED)] = TOO_LATE,
             [ON(LOOK_EMPTY)] = TOO_LATE,
             [ON(LOOK_BUSY)] = TOO_LATE,
             [ON(SETTLED)] = TOO_LATE,
@@ -92,6 +125,8 @@ static const struct row table[RPCTL_DRAIN_STATE_COUNT][TABLE_EVENT_COUNT] = {
             [ON(CLOSED)] = TO(DONE, DO(FINISH)),
             [ON(CLOSE_FAILED)] = TO(CLOSING, DO(ARM_LOOK)),
             [ON(LOOK_TIMER)] = TO(CLOSING, DO(CLOSE)),
+            [ON(LISTENERS_HELD)] = TOO_LATE,
+            [ON(LISTENERS_CLOSED)] = TOO_LATE,
             [ON(LOOK_EMPTY)] = TOO_LATE,
             [ON(LOOK_BUSY)] = TOO_LATE,
             [ON(SETTLED)] = TOO_LATE,
@@ -101,6 +136,8 @@ static const struct row table[RPCTL_DRAIN_STATE_COUNT][TABLE_EVENT_COUNT] = {
         },
     [S(DONE)] =
         {
+            [ON(LISTENERS_HELD)] = TOO_LATE,
+            [ON(LISTENERS_CLOSED)] = TOO_LATE,
             [ON(LOOK_EMPTY)] = TOO_LATE,
             [ON(LOOK_BUSY)] = TOO_LATE,
             [ON(SETTLED)] = TOO_LATE,

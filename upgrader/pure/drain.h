@@ -1,17 +1,26 @@
 /* How one generation leaves: the drain as a pure state machine, one for each generation that is leaving, so
  * that drains overlap with each other and with later upgrades.
  *
- *          begin            settled              quiet, or timeout             exited               closed
- *   IDLE ---------> SETTLING --------> QUIESCING -------------------> DRAINING ---------> CLOSING --------->
- * DONE ^                 |                  |                             | deadline          ^
- *     +---- cancel -----+------------------+                             +--> KILLING -------+ exited
- *                       |                  |                                                 |
- *                       +---- exited ------+-------------------------------------------------+
+ *           begin              settled                quiet, or timeout
+ *     IDLE ----------> SETTLING ----------> QUIESCING -------------------> DRAINING
+ *      ^                   |                   |
+ *      +---- cancel -------+-------------------+---- exited ---> CLOSING
+ *
+ *                  listeners closed                closed                  exited
+ *     DRAINING -----------------------> UNLISTENING ------> UNLISTENED -------------> DONE
+ *      |    |                               |                   |
+ *      |    | deadline                      | exited            | deadline
+ *      |    +------------> KILLING <--------)-------------------+
+ *      |                      |             |
+ *      |       exited         | exited      v      closed
+ *      +----------------------+---------> CLOSING ----------> DONE
  *
  * SETTLING: traffic has been steered away; packets that saw the old program are still under way (an RCU grace
  * period). QUIESCING: the generation goes on accepting until its accept queues are empty, several looks in a
  * row, and no handshake that was half-open is left. Only then is it told to stop. Its listeners leave the
- * groups when no process is left that could hold them open. */
+ * groups as soon as no process holds one open any more (UNLISTENING), at the latest when no process is left
+ * (CLOSING): as long as our duplicates alone hold them there, the end of this supervisor would take them out
+ * in no order. */
 #ifndef RPCTL_DRAIN_H
 #define RPCTL_DRAIN_H
 
@@ -22,7 +31,16 @@
  */
 #define RPCTL_DRAIN_QUIET_LOOKS 3
 
-#define RPCTL_DRAIN_STATES(X) X(IDLE) X(SETTLING) X(QUIESCING) X(DRAINING) X(KILLING) X(CLOSING) X(DONE)
+#define RPCTL_DRAIN_STATES(X)                                                                                \
+    X(IDLE)                                                                                                  \
+    X(SETTLING)                                                                                              \
+    X(QUIESCING)                                                                                             \
+    X(DRAINING)                                                                                              \
+    X(UNLISTENING) /* as DRAINING, with the ordered close under way */                                       \
+    X(UNLISTENED)  /* as DRAINING, and its listeners have left the groups */                                 \
+    X(KILLING)                                                                                               \
+    X(CLOSING)                                                                                               \
+    X(DONE)
 
 enum rpctl_drain_state {
 #define X(name) RPCTL_DRAIN_##name,
@@ -33,16 +51,18 @@ enum rpctl_drain_state {
 
 #define RPCTL_DRAIN_EVENTS(X)                                                                                \
     X(BEGIN)                                                                                                 \
-    X(SETTLED)         /* the grace period is over, half-open handshakes are noted */                        \
-    X(LOOK_EMPTY)      /* accept queues empty, no noted handshake left */                                    \
-    X(LOOK_BUSY)       /* something is left */                                                               \
-    X(LOOK_TIMER)      /* time for the next look */                                                          \
-    X(QUIESCE_TIMEOUT) /* --quiesce-timeout has passed; what is left was counted */                          \
-    X(EXITED)          /* the last process of the generation has ended */                                    \
-    X(DEADLINE)        /* --drain-timeout has passed */                                                      \
-    X(CLOSED)          /* its listeners have left the groups */                                              \
-    X(CLOSE_FAILED)    /*                                */                                                  \
-    X(CANCEL)          /* traffic is coming back: stay */
+    X(SETTLED)          /* the grace period is over, half-open handshakes are noted */                       \
+    X(LOOK_EMPTY)       /* accept queues empty, no noted handshake left */                                   \
+    X(LOOK_BUSY)        /* something is left */                                                              \
+    X(LOOK_TIMER)       /* time for the next look, or try */                                                 \
+    X(QUIESCE_TIMEOUT)  /* --quiesce-timeout has passed; what is left was counted */                         \
+    X(EXITED)           /* the last process of the generation has ended */                                   \
+    X(LISTENERS_HELD)   /* a process of it still has a listener open */                                      \
+    X(LISTENERS_CLOSED) /* none has */                                                                       \
+    X(DEADLINE)         /* --drain-timeout has passed */                                                     \
+    X(CLOSED)           /* its listeners have left the groups */                                             \
+    X(CLOSE_FAILED)     /*                                */                                                 \
+    X(CANCEL)           /* traffic is coming back: stay */
 
 enum rpctl_drain_event {
 #define X(name) RPCTL_DRAIN_ON_##name,
@@ -56,6 +76,8 @@ enum rpctl_drain_event {
     X(SETTLE)       /* -> SETTLED */                                                                         \
     X(LOOK)         /* -> LOOK_EMPTY, LOOK_BUSY */                                                           \
     X(ARM_LOOK)     /* -> LOOK_TIMER */                                                                      \
+    X(DISARM_LOOK)  /* */                                                                                    \
+    X(WATCH)        /* -> LISTENERS_HELD, LISTENERS_CLOSED */                                                \
     X(ARM_QUIESCE)  /* -> QUIESCE_TIMEOUT */                                                                 \
     X(ARM_DEADLINE) /* -> DEADLINE */                                                                        \
     X(DISARM)       /* all timers of this drain */                                                           \
@@ -72,7 +94,7 @@ enum rpctl_drain_action {
         RPCTL_DRAIN_ACTION_COUNT
 };
 
-#define RPCTL_DRAIN_ACTIONS_MAX 4
+#define RPCTL_DRAIN_ACTIONS_MAX 5
 
 struct rpctl_drain {
     enum rpctl_drain_state state;

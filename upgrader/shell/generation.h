@@ -43,6 +43,7 @@ struct rpctl_instance {
     unsigned settled_looks;  /* … at which their number had not changed */
     uint64_t clear_ns;       /* uv_hrtime up to which it took no connection from the old generation */
     char unfit[RP_ERROR_MESSAGE_BYTES]; /* … why it was not ready; "" */
+    bool said_stopping;                 /* … STOPPING=1 */
     bool told;                          /* the stop signal was sent; a second one would end it at once */
     bool killed;                        /* SIGKILL was sent by the supervisor */
     struct rpctl_backoff backoff;

@@ -93,7 +93,7 @@ static void note_launch(struct rpctl_service *service, struct rpctl_instance *in
 
     if (generation->first_start_time == 0) generation->first_start_time = instance->process.start_time;
     instance->state = RPCTL_INSTANCE_STARTING;
-    instance->notifies = instance->handed_over = instance->said_ready = false;
+    instance->notifies = instance->handed_over = instance->said_ready = instance->said_stopping = false;
     instance->told = instance->killed = instance->collected = instance->found = false;
     instance->status[0] = instance->unfit[0] = '\0';
     instance->seen_listeners = instance->settled_looks = 0;

@@ -36,6 +36,7 @@ struct rpctl_leaving {
     unsigned quiesce_timeout_ms, drain_timeout_ms; /* of the operation, which may be over before they are */
     int64_t since_ms, deadline_ms;                 /* wall clock; 0 = not yet */
     bool stop_waits;                               /* for the state to be on disk */
+    bool doomed;                                   /* … its listeners, or on the way to be */
     enum rpctl_drain_action retry;
     enum rpctl_drain_state retry_state;
 };
@@ -48,6 +49,7 @@ struct leaving_job {
     int status;
     struct rp_error error;
     unsigned left;
+    bool held;
     struct rp_address addresses[RP_ADDRESS_LIST_MAX];
     size_t address_count;
     pid_t pids[RPCTL_INSTANCES_MAX]; /* those that run */
@@ -102,11 +104,20 @@ static struct rpctl_leaving *take_job(struct rpctl_job *job, struct leaving_job 
 
 static void act(struct rpctl_leaving *leaving, enum rpctl_drain_action action);
 
+/* Signals go to processes, whatever becomes of their listeners meanwhile. */
+static bool is_wanted_again(const struct rpctl_leaving *leaving)
+{
+    enum rpctl_drain_state state = leaving->generation->drain.state;
+    bool signals = leaving->retry == RPCTL_DRAIN_DO_STOP || leaving->retry == RPCTL_DRAIN_DO_KILL;
+
+    return signals ? state < RPCTL_DRAIN_CLOSING : state == leaving->retry_state;
+}
+
 static void on_retry(uv_timer_t *timer)
 {
     struct rpctl_leaving *leaving = timer->data;
 
-    if (leaving->generation->drain.state == leaving->retry_state) act(leaving, leaving->retry);
+    if (is_wanted_again(leaving)) act(leaving, leaving->retry);
 }
 
 static void fill_job(struct leaving_job *job, const struct rpctl_leaving *leaving)
@@ -137,7 +148,11 @@ static void add_job(struct rpctl_leaving *leaving, enum rpctl_drain_action actio
     struct leaving_job *job = calloc(1, sizeof *job);
 
     if (!job) {
-        retry_later(leaving, action);
+        /* The next try has a slot for one action; a look can as well come later. */
+        if (action == RPCTL_DRAIN_DO_WATCH)
+            act(leaving, RPCTL_DRAIN_DO_ARM_LOOK);
+        else
+            retry_later(leaving, action);
         return;
     }
     job->job.work = work;
@@ -210,6 +225,43 @@ static void look_done(struct rpctl_job *job)
          result.status == 0 && result.left == 0 ? RPCTL_DRAIN_ON_LOOK_EMPTY : RPCTL_DRAIN_ON_LOOK_BUSY);
 }
 
+static void on_doom_changed(struct rpctl_service *service, struct rpctl_generation *generation, int status,
+                            const struct rp_error *error)
+{
+    if (status < 0)
+        rpctl_service_log(service, "gen=%u steer=failed reason=\"%s\"", generation->number, error->message);
+}
+
+/* Some of those that serve carry the load of all while listeners are doomed: not for long. */
+static void spread_again(struct rpctl_leaving *leaving)
+{
+    if (!leaving->doomed) return;
+    leaving->doomed = false;
+    rpctl_steering_doom(leaving->service, leaving->generation, false, on_doom_changed);
+}
+
+static void watch_work(struct rpctl_job *job)
+{
+    struct leaving_job *self = (struct leaving_job *)job;
+    const struct rpctl_groups *groups = self->leaving->service->groups;
+
+    self->held = true;
+    /* Of what the processes have left behind nothing is known before it has been swept. */
+    if (!groups || self->pid_count == 0) return;
+    self->status = rpctl_groups_is_held(groups, self->generation, self->pids, self->pid_count, &self->held,
+                                        &self->error);
+}
+
+static void watch_done(struct rpctl_job *job)
+{
+    struct leaving_job result;
+    struct rpctl_leaving *leaving = take_job(job, &result);
+
+    if (!leaving) return;
+    if (result.held && leaving->generation->drain.state == RPCTL_DRAIN_DRAINING) spread_again(leaving);
+    post(leaving, result.held ? RPCTL_DRAIN_ON_LISTENERS_HELD : RPCTL_DRAIN_ON_LISTENERS_CLOSED);
+}
+
 static void count_work(struct rpctl_job *job)
 {
     struct leaving_job *self = (struct leaving_job *)job;
@@ -236,7 +288,7 @@ static void count_done(struct rpctl_job *job)
     struct rpctl_leaving *leaving = take_job(job, &result);
 
     /* It may have ended by itself meanwhile. */
-    if (leaving && leaving->generation->drain.state == RPCTL_DRAIN_KILLING)
+    if (leaving && leaving->generation->drain.state < RPCTL_DRAIN_CLOSING)
         kill_now(leaving, result.connections);
 }
 
@@ -256,6 +308,7 @@ static struct rpctl_operation *reported(const struct rpctl_leaving *leaving)
     return leaving->operation && leaving->operation->draining ? leaving->operation : NULL;
 }
 
+/* The phases are told in their order; that the listeners have left before the drain was over is no news. */
 static void report_drained(struct rpctl_leaving *leaving)
 {
     const struct rpctl_generation *generation = leaving->generation;
@@ -303,7 +356,12 @@ static void finish(struct rpctl_leaving *leaving)
         rpctl_service_post(service, RPCTL_ROLLOUT_ON_NEW_RETIRED);
         return;
     }
-    if (operation) finish_operation(operation, generation);
+    if (operation) {
+        leaving->operation = operation;
+        report_drained(leaving);
+        leaving->operation = NULL;
+        finish_operation(operation, generation);
+    }
     rpctl_service_forget_generation(service, generation);
     rpctl_takeover_on_gone(service);
 }
@@ -343,6 +401,38 @@ static void stop_processes(struct rpctl_leaving *leaving)
     if (operation && !begun) rpctl_operation_begin(operation, "drain", operation->policy.drain_timeout_ms);
 }
 
+static void on_doomed(struct rpctl_service *service, struct rpctl_generation *generation, int status,
+                      const struct rp_error *error)
+{
+    on_doom_changed(service, generation, status, error);
+    if (generation->drain.state == RPCTL_DRAIN_DRAINING) stop_processes(generation->leaving);
+}
+
+/* Theirs, which we hold duplicates of: a program with another contract may go on listening as long as it
+ * likes. */
+static bool closes_at_once(const struct rpctl_generation *generation)
+{
+    for (unsigned i = 0; i < generation->instance_count; i++)
+        if (generation->instances[i].process.pidfd >= 0 && !generation->instances[i].handed_over)
+            return false;
+    return true;
+}
+
+/* From the moment that the processes have closed their listeners until ours have left the groups, the end of
+ * this process would put the groups out of order. While a release is starting that cannot be brief. */
+static void stop(struct rpctl_leaving *leaving)
+{
+    bool brief =
+        closes_at_once(leaving->generation) && !rpctl_rollout_is_starting(&leaving->service->rollout);
+
+    if (leaving->doomed || !brief) {
+        stop_processes(leaving);
+        return;
+    }
+    leaving->doomed = true;
+    rpctl_steering_doom(leaving->service, leaving->generation, true, on_doomed);
+}
+
 static void tell_quiet(struct rpctl_leaving *leaving)
 {
     if (leaving->generation == leaving->service->serving)
@@ -360,27 +450,30 @@ static void arm(struct rpctl_leaving *leaving, int timer, uv_timer_cb callback, 
 }
 
 /* Closing moves the last listener of the group into the free place. While a release is starting the last one
- * may be a socket of its that nobody knows yet, and traffic would follow it. So that is waited out. */
+ * may be a socket of its that nobody knows yet, and traffic would follow it. So that is waited out; and so is
+ * a takeover, before which nobody knows what is steered. */
 static void close_listeners(struct rpctl_leaving *leaving)
 {
     struct rpctl_service *service = leaving->service;
 
-    report_drained(leaving);
-    if (rpctl_rollout_is_starting(&service->rollout))
+    if (leaving->generation->drain.state == RPCTL_DRAIN_CLOSING) report_drained(leaving);
+    if (rpctl_rollout_is_starting(&service->rollout) || rpctl_takeover_is_undecided(service)) {
+        spread_again(leaving);
         arm(leaving, TIMER_LOOK, on_look, RPCTL_RETRY_MS);
-    else
+    } else {
         rpctl_steering_close(service, leaving->generation, on_closed);
+    }
 }
 
 static void act(struct rpctl_leaving *leaving, enum rpctl_drain_action action)
 {
-    bool closing = leaving->generation->drain.state == RPCTL_DRAIN_CLOSING;
+    bool quiescing = leaving->generation->drain.state == RPCTL_DRAIN_QUIESCING;
 
     switch (action) {
     case RPCTL_DRAIN_DO_SETTLE: add_job(leaving, action, settle_work, settle_done); return;
     case RPCTL_DRAIN_DO_LOOK: add_job(leaving, action, look_work, look_done); return;
     case RPCTL_DRAIN_DO_ARM_LOOK:
-        arm(leaving, TIMER_LOOK, on_look, closing ? RPCTL_RETRY_MS : RPCTL_LOOK_INTERVAL_MS);
+        arm(leaving, TIMER_LOOK, on_look, quiescing ? RPCTL_LOOK_INTERVAL_MS : RPCTL_RETRY_MS);
         return;
     case RPCTL_DRAIN_DO_ARM_QUIESCE:
         arm(leaving, TIMER_QUIESCE, on_quiesce_timeout, leaving->quiesce_timeout_ms);
@@ -390,8 +483,10 @@ static void act(struct rpctl_leaving *leaving, enum rpctl_drain_action action)
         arm(leaving, TIMER_DEADLINE, on_deadline, leaving->drain_timeout_ms);
         return;
     case RPCTL_DRAIN_DO_DISARM: disarm(leaving); return;
+    case RPCTL_DRAIN_DO_DISARM_LOOK: uv_timer_stop(&leaving->timers[TIMER_LOOK]); return;
+    case RPCTL_DRAIN_DO_WATCH: add_job(leaving, action, watch_work, watch_done); return;
     case RPCTL_DRAIN_DO_QUIET: tell_quiet(leaving); return;
-    case RPCTL_DRAIN_DO_STOP: stop_processes(leaving); return;
+    case RPCTL_DRAIN_DO_STOP: stop(leaving); return;
     case RPCTL_DRAIN_DO_KILL: add_job(leaving, action, count_work, count_done); return;
     case RPCTL_DRAIN_DO_CLOSE: close_listeners(leaving); return;
     case RPCTL_DRAIN_DO_FINISH: finish(leaving); return;
@@ -470,6 +565,16 @@ void rpctl_leaving_resume(struct rpctl_generation *generation, int64_t deadline_
     leaving->since_ms = now_ms;
     leaving->drain_timeout_ms = (unsigned)left_ms;
     act(leaving, RPCTL_DRAIN_DO_ARM_DEADLINE);
+    act(leaving, RPCTL_DRAIN_DO_ARM_LOOK);
+}
+
+/* A librp server says it when it has closed its listeners; what others mean by it is found out by looking. */
+void rpctl_leaving_on_stopping(struct rpctl_generation *generation)
+{
+    if (generation->drain.state != RPCTL_DRAIN_DRAINING || !closes_at_once(generation)) return;
+    for (unsigned i = 0; i < generation->instance_count; i++)
+        if (generation->instances[i].process.pidfd >= 0 && !generation->instances[i].said_stopping) return;
+    post(generation->leaving, RPCTL_DRAIN_ON_LISTENERS_CLOSED);
 }
 
 void rpctl_leaving_on_written(struct rpctl_generation *generation)

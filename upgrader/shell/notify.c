@@ -66,7 +66,9 @@ static void on_ready(struct rpctl_service *service, struct rpctl_instance *insta
 static void on_stopping(struct rpctl_service *service, struct rpctl_instance *instance)
 {
     instance->state = RPCTL_INSTANCE_STOPPING;
+    instance->said_stopping = true;
     if (instance->generation == service->serving) rpctl_service_attend(service);
+    rpctl_leaving_on_stopping(instance->generation);
 }
 
 static void apply(struct rpctl_service *service, struct rpctl_instance *instance, struct received *received)

@@ -112,7 +112,8 @@ struct rpctl_service {
     struct rpctl_probe_round *round;               /* whose answer is wanted, or NULL */
     char probe_text[RPCTL_OPERATION_DETAIL_BYTES]; /* the last answer */
     unsigned rounds;                               /* under way, wanted or not */
-    unsigned closes;     /* of listeners, and steerings around the dead: each takes out the probes */
+    unsigned closes;     /* of listeners, ended or prepared, and steerings around the dead: each has taken the
+                            probes out of the programs */
     unsigned sweeps;     /* under way */
     bool swept;          /* while stopping: the last sweep of every generation has begun */
     uint64_t stop_by_ms; /* … uv_now, when what is left is killed */
@@ -287,6 +288,10 @@ void rpctl_steering_verify(struct rpctl_service *service, struct rpctl_generatio
 void rpctl_steering_take_over(struct rpctl_service *service, struct rpctl_generation *generation,
                               const struct rpctl_state_group *recorded, size_t count,
                               rpctl_steering_cb *callback);
+/* Its processes are about to close its listeners, or, `doomed` false, our duplicates of them will have to
+ * stay for some time: rpctl_groups_doom. */
+void rpctl_steering_doom(struct rpctl_service *service, struct rpctl_generation *generation, bool doomed,
+                         rpctl_steering_cb *callback);
 /* The ordered close of its listeners; then, when only one generation is left and nothing is under way,
  * detach. */
 void rpctl_steering_close(struct rpctl_service *service, struct rpctl_generation *generation,
@@ -311,6 +316,8 @@ void rpctl_service_stay(struct rpctl_generation *generation);
 /* It was told to stop by a former supervisor: the drain goes on up to the deadline (wall clock, 0 = a whole
  * timeout from now). */
 void rpctl_leaving_resume(struct rpctl_generation *generation, int64_t deadline_ms);
+/* A process of it has said that it stops. */
+void rpctl_leaving_on_stopping(struct rpctl_generation *generation);
 /* What was to be on disk is there, or cannot be. */
 void rpctl_leaving_on_written(struct rpctl_generation *generation);
 /* The operation's result is out, or on its way. */

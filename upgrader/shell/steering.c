@@ -291,8 +291,35 @@ int rpctl_steering_probes(struct rpctl_service *service, const struct rpctl_grou
     return 0;
 }
 
-/* --- close, detach
+/* --- doom, close, detach
  * ------------------------------------------------------------------------------------------------ */
+
+static void doom_work(struct rpctl_job *job)
+{
+    struct steering_job *self = self_of(job);
+
+    if (!self->service->groups) return;
+    self->status = rpctl_groups_doom(self->service->groups, self->number, self->flag, &self->error);
+}
+
+static void doom_done(struct rpctl_job *job)
+{
+    self_of(job)->service->closes++;
+    tell(job);
+}
+
+void rpctl_steering_doom(struct rpctl_service *service, struct rpctl_generation *generation, bool doomed,
+                         rpctl_steering_cb *callback)
+{
+    struct steering_job *job = job_new(service, generation, callback);
+
+    if (!job) {
+        refuse_for_memory(service, generation, callback);
+        return;
+    }
+    job->flag = doomed;
+    start(job, doom_work, doom_done);
+}
 
 static void close_work(struct rpctl_job *job)
 {
@@ -308,6 +335,7 @@ static void close_work(struct rpctl_job *job)
     if (rpctl_groups_listener_count(groups, self->number) > 0)
         self->status =
             rpctl_groups_close_generation(groups, self->number, steered, &self->closed, &self->error);
+    self->listener_count = (unsigned)rpctl_groups_listener_count(groups, self->number);
     rpctl_layout_update(&self->service->layout, groups);
     if (self->status < 0 || !self->flag) return;
     /* Another generation may be draining still: its own close comes here again. A program that stays where
@@ -320,6 +348,7 @@ static void close_done(struct rpctl_job *job)
     struct steering_job *self = self_of(job);
 
     self->service->closes++;
+    self->generation->listener_count = self->listener_count;
     if (self->closed.queued > 0)
         rpctl_service_log(self->service, "gen=%u closed=%u queued=%u", self->number, self->closed.listeners,
                           self->closed.queued);

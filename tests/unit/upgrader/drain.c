@@ -22,11 +22,24 @@ static const struct {
     {S(QUIESCING), ON(LOOK_EMPTY), S(QUIESCING), {DO(ARM_LOOK)}},
     {S(QUIESCING), ON(LOOK_BUSY), S(QUIESCING), {DO(ARM_LOOK)}},
     {S(QUIESCING), ON(LOOK_TIMER), S(QUIESCING), {DO(LOOK)}},
-    {S(QUIESCING), ON(QUIESCE_TIMEOUT), S(DRAINING), {DO(DISARM), DO(QUIET), DO(ARM_DEADLINE), DO(STOP)}},
+    {S(QUIESCING),
+     ON(QUIESCE_TIMEOUT),
+     S(DRAINING),
+     {DO(DISARM), DO(QUIET), DO(ARM_DEADLINE), DO(STOP), DO(ARM_LOOK)}},
     {S(QUIESCING), ON(EXITED), S(CLOSING), {DO(DISARM), DO(QUIET), DO(CLOSE)}},
     {S(QUIESCING), ON(CANCEL), S(IDLE), {DO(DISARM)}},
     {S(DRAINING), ON(EXITED), S(CLOSING), {DO(DISARM), DO(CLOSE)}},
-    {S(DRAINING), ON(DEADLINE), S(KILLING), {DO(KILL)}},
+    {S(DRAINING), ON(DEADLINE), S(KILLING), {DO(DISARM_LOOK), DO(KILL)}},
+    {S(DRAINING), ON(LOOK_TIMER), S(DRAINING), {DO(WATCH)}},
+    {S(DRAINING), ON(LISTENERS_HELD), S(DRAINING), {DO(ARM_LOOK)}},
+    {S(DRAINING), ON(LISTENERS_CLOSED), S(UNLISTENING), {DO(DISARM_LOOK), DO(CLOSE)}},
+    {S(UNLISTENING), ON(CLOSED), S(UNLISTENED), {DO(NONE)}},
+    {S(UNLISTENING), ON(CLOSE_FAILED), S(UNLISTENING), {DO(ARM_LOOK)}},
+    {S(UNLISTENING), ON(LOOK_TIMER), S(UNLISTENING), {DO(CLOSE)}},
+    {S(UNLISTENING), ON(EXITED), S(CLOSING), {DO(NONE)}},
+    {S(UNLISTENING), ON(DEADLINE), S(UNLISTENING), {DO(KILL)}},
+    {S(UNLISTENED), ON(EXITED), S(DONE), {DO(DISARM), DO(FINISH)}},
+    {S(UNLISTENED), ON(DEADLINE), S(KILLING), {DO(KILL)}},
     {S(KILLING), ON(EXITED), S(CLOSING), {DO(DISARM), DO(CLOSE)}},
     {S(CLOSING), ON(CLOSED), S(DONE), {DO(FINISH)}},
     {S(CLOSING), ON(CLOSE_FAILED), S(CLOSING), {DO(ARM_LOOK)}},
@@ -40,12 +53,17 @@ static const unsigned late[RPCTL_DRAIN_STATE_COUNT] = {
                 BIT(EXITED) | BIT(CANCEL),
     [S(SETTLING)] = BIT(LOOK_EMPTY) | BIT(LOOK_BUSY) | BIT(LOOK_TIMER),
     [S(QUIESCING)] = BIT(SETTLED),
-    [S(DRAINING)] = BIT(LOOK_EMPTY) | BIT(LOOK_BUSY) | BIT(LOOK_TIMER) | BIT(QUIESCE_TIMEOUT) | BIT(SETTLED) |
-                    BIT(CANCEL),
-    [S(KILLING)] = BIT(LOOK_EMPTY) | BIT(LOOK_BUSY) | BIT(SETTLED) | BIT(CANCEL),
-    [S(CLOSING)] =
-        BIT(LOOK_EMPTY) | BIT(LOOK_BUSY) | BIT(SETTLED) | BIT(DEADLINE) | BIT(QUIESCE_TIMEOUT) | BIT(CANCEL),
-    [S(DONE)] = BIT(LOOK_EMPTY) | BIT(LOOK_BUSY) | BIT(SETTLED) | BIT(CANCEL),
+    [S(DRAINING)] = BIT(LOOK_EMPTY) | BIT(LOOK_BUSY) | BIT(QUIESCE_TIMEOUT) | BIT(SETTLED) | BIT(CANCEL),
+    [S(UNLISTENING)] = BIT(LISTENERS_HELD) | BIT(LISTENERS_CLOSED) | BIT(LOOK_EMPTY) | BIT(LOOK_BUSY) |
+                       BIT(QUIESCE_TIMEOUT) | BIT(SETTLED) | BIT(CANCEL),
+    [S(UNLISTENED)] = BIT(LISTENERS_HELD) | BIT(LISTENERS_CLOSED) | BIT(LOOK_EMPTY) | BIT(LOOK_BUSY) |
+                      BIT(QUIESCE_TIMEOUT) | BIT(SETTLED) | BIT(CANCEL),
+    [S(KILLING)] = BIT(LISTENERS_HELD) | BIT(LISTENERS_CLOSED) | BIT(LOOK_EMPTY) | BIT(LOOK_BUSY) |
+                   BIT(SETTLED) | BIT(CANCEL),
+    [S(CLOSING)] = BIT(LISTENERS_HELD) | BIT(LISTENERS_CLOSED) | BIT(LOOK_EMPTY) | BIT(LOOK_BUSY) |
+                   BIT(SETTLED) | BIT(DEADLINE) | BIT(QUIESCE_TIMEOUT) | BIT(CANCEL),
+    [S(DONE)] = BIT(LISTENERS_HELD) | BIT(LISTENERS_CLOSED) | BIT(LOOK_EMPTY) | BIT(LOOK_BUSY) |
+                BIT(SETTLED) | BIT(CANCEL),
 };
 
 static void check_move(size_t i, const struct rpctl_drain *drain, const struct rpctl_drain_step *step)
@@ -110,4 +128,20 @@ Test(drain, begins_to_count_anew_when_it_leaves_again)
     rpctl_drain_step(&drain, ON(SETTLED));
     rpctl_drain_step(&drain, ON(LOOK_EMPTY));
     cr_expect_eq(drain.state, S(QUIESCING));
+}
+
+static struct rpctl_drain drain_in(enum rpctl_drain_state state)
+{
+    return (struct rpctl_drain){.state = state};
+}
+
+/* Whatever comes first, the listeners are closed once, and the generation is gone after both. */
+Test(drain, is_over_when_closed_and_exited_in_either_order)
+{
+    struct rpctl_drain first = drain_in(S(UNLISTENING)), second = drain_in(S(UNLISTENING));
+
+    rpctl_drain_step(&first, ON(CLOSED));
+    cr_expect_eq(rpctl_drain_step(&first, ON(EXITED)).actions[1], DO(FINISH));
+    cr_expect_eq(rpctl_drain_step(&second, ON(EXITED)).action_count, 0);
+    cr_expect_eq(rpctl_drain_step(&second, ON(CLOSED)).actions[0], DO(FINISH));
 }

@@ -4,6 +4,7 @@
 #include "upgrader/kernel_group.h"
 
 #include <fcntl.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <sys/wait.h>
 
@@ -755,6 +756,130 @@ Test(groups, a_half_open_handshake_is_waited_for)
     cr_assert_eq(close_generation(groups, 1, 2), 2);
     rpctl_half_open_free(mark);
     test_close_client(client);
+    rpctl_groups_free(groups);
+}
+
+/* One connection that none of the serving generation's listeners gets. */
+static bool goes_astray(const struct site *site, unsigned serving)
+{
+    struct pollfd polled[MAX];
+    struct sockaddr_storage source;
+    int client = test_bind_client(site->ip, &source);
+    bool met = false;
+
+    test_connect(client, site->ip, site->port);
+    for (size_t k = 0; k < site->count; k++)
+        polled[k] =
+            (struct pollfd){.fd = site->generation[k] == serving ? site->fds[k] : -1, .events = POLLIN};
+    cr_assert_geq(poll(polled, site->count, 20), 0);
+    for (size_t k = 0; k < site->count; k++) {
+        int fd = polled[k].revents & POLLIN ? accept4(site->fds[k], NULL, NULL, SOCK_CLOEXEC) : -1;
+
+        if (fd < 0) continue;
+        met = true;
+        close(fd);
+    }
+    test_close_client(client);
+    return !met;
+}
+
+/* The listeners of a generation leave one after the other, as when a process is killed that alone has them.
+ * Returns how many connections go astray meanwhile. */
+static unsigned close_as_killed(struct rpctl_groups *groups, struct site *site, unsigned generation,
+                                bool last_first)
+{
+    struct rpctl_groups_listener listeners[MAX];
+    size_t count = rpctl_groups_listeners(groups, generation, 0, listeners, MAX);
+    unsigned astray = 0;
+
+    for (size_t i = 0; i < count; i++) {
+        cr_assert_eq(shutdown(listeners[last_first ? count - 1 - i : i].fd, SHUT_RDWR), 0);
+        for (unsigned n = 0; n < 100; n++) astray += goes_astray(site, generation + 1);
+    }
+    return astray;
+}
+
+static unsigned end_of_the_supervisor(size_t old, size_t new, bool doomed, bool last_first)
+{
+    struct rpctl_groups *groups = new_groups();
+    struct site site = {.ip = "127.0.0.1"};
+    unsigned astray;
+
+    open_listeners(groups, &site, 1, old);
+    open_listeners(groups, &site, 2, new);
+    learn(groups);
+    steer_to(groups, 2);
+    if (doomed) cr_assert_eq(rpctl_groups_doom(groups, 1, true, NULL), 0);
+    astray = close_as_killed(groups, &site, 1, last_first);
+    forget(&site, 1);
+    forget(&site, 2);
+    rpctl_groups_free(groups);
+    return astray;
+}
+
+Test(groups, doomed_listeners_may_leave_in_any_order)
+{
+    for (size_t old = 1; old <= 3; old++) {
+        cr_assert_eq(end_of_the_supervisor(old, 3, true, true), 0);
+        cr_assert_eq(end_of_the_supervisor(old, 3, true, false), 0);
+    }
+    if (!test_kernel_migrates())
+        cr_assert_gt(end_of_the_supervisor(3, 3, false, false), 0, "else it proves nothing");
+}
+
+Test(groups, what_is_not_doomed_any_more_is_steered_to_all)
+{
+    struct rpctl_groups *groups = new_groups();
+    struct site site = {.ip = "127.0.0.1"};
+    unsigned met[4] = {0};
+
+    open_listeners(groups, &site, 1, 2);
+    open_listeners(groups, &site, 2, 2);
+    learn(groups);
+    steer_to(groups, 2);
+    cr_assert_eq(rpctl_groups_doom(groups, 1, true, NULL), 0);
+    for (unsigned i = 0; i < 60; i++) met[test_one_connection(site.ip, site.port, site.fds, site.count)]++;
+    cr_assert_eq(met[2], 60, "the one that cannot be moved has all");
+    cr_assert_eq(rpctl_groups_doom(groups, 1, false, NULL), 0);
+    for (unsigned i = 0; i < 60; i++) met[test_one_connection(site.ip, site.port, site.fds, site.count)]++;
+    cr_assert_gt(met[3], 0);
+    cr_assert_eq(met[0] + met[1], 0);
+    rpctl_groups_free(groups);
+}
+
+Test(groups, sees_who_holds_a_listener)
+{
+    struct rpctl_groups *groups = new_groups();
+    struct site site = {.ip = "127.0.0.1"};
+    pid_t self = getpid();
+    int closed[2];
+    char byte;
+    bool held = true;
+
+    open_listeners(groups, &site, 1, 1);
+    open_listeners(groups, &site, 2, 1);
+    cr_assert_eq(rpctl_groups_is_held(groups, 1, &self, 1, &held, NULL), 0);
+    cr_assert(held);
+    cr_assert_eq(rpctl_groups_is_held(groups, 3, &self, 1, &held, NULL), 0);
+    cr_assert_not(held);
+    cr_assert_eq(pipe(closed), 0);
+    pid_t child = fork();
+    if (child == 0) {
+        struct rpctl_groups_listener listener;
+
+        rpctl_groups_listeners(groups, 1, 0, &listener, 1);
+        close(site.fds[0]);
+        close(listener.fd);
+        (void)!write(closed[1], "x", 1);
+        pause();
+    }
+    cr_assert_eq(read(closed[0], &byte, 1), 1);
+    cr_assert_eq(rpctl_groups_is_held(groups, 1, &child, 1, &held, NULL), 0);
+    cr_assert_not(held);
+    cr_assert_eq(rpctl_groups_is_held(groups, 2, &child, 1, &held, NULL), 0);
+    cr_assert(held);
+    kill(child, SIGKILL);
+    waitpid(child, NULL, 0);
     rpctl_groups_free(groups);
 }
 
