@@ -9,6 +9,7 @@ import torture
 
 SCENARIOS = os.environ.get("RP_TORTURE_SCENARIOS", " ".join(torture.SCENARIOS)).split()
 KINDS = os.environ.get("RP_TORTURE_KINDS", " ".join(torture.KINDS)).split()
+UNDER_LOAD = ("upgrade", "killed", "takeover")
 FIRST = int(os.environ.get("RP_TORTURE_FIRST", "1"))
 STEP = int(os.environ.get("RP_TORTURE_STEP", "1"))
 
@@ -18,7 +19,7 @@ class LongTortureTest(harness.Case):
         run, what = torture.new(self, scenario, shown=True)
         if what != "start":
             run.start()
-        if what == "upgrade":
+        if what in UNDER_LOAD:
             with run.load() as load:
                 run.every(what, kind, FIRST, STEP)
                 total = self.assert_spotless(load)["total"]

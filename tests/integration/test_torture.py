@@ -1,4 +1,5 @@
-"""Whatever allocation or system call of the supervisor fails, the outcome is one of the documented ones, and it is true.
+"""Whatever allocation or system call of the supervisor fails, the outcome is one of the documented ones, and it is true;
+and whichever is the last it makes, the next supervisor has all in hand.
 
 Each run takes others of the many; which, is printed. tests/torture.sh takes all of them.
 """
@@ -16,6 +17,7 @@ MEMORY_STEP = 83 if harness.SANITIZED else 41
 FOREIGN_STEP = 701 if harness.SANITIZED else 401
 CRASH_STEP = 31 if harness.SANITIZED else 11
 START_STEP = 97 if harness.SANITIZED else 59
+TAKEOVER_STEP = 149 if harness.SANITIZED else 79
 STOP_STEP = 61 if harness.SANITIZED else 31
 SWEEP_CALLS = {"opendir", "readdir", "closedir", "open", "read", "close", "getsid", "pidfd_open", "pidfd_send_signal"}
 
@@ -59,6 +61,13 @@ class TortureTest(harness.Case):
 
     def test_leaving(self):
         self.under_load("leaving", "call", lambda run, *what: run.of_each_call(*what, self.choose, SWEEP_CALLS))
+
+    def test_killed(self):
+        """The supervisor, instead of one call of each function."""
+        self.under_load("killed", "call", lambda run, *what: run.of_each_call(*what, self.choose))
+
+    def test_killed_in_a_takeover(self):
+        self.under_load("takeover", "call", lambda run, *what: run.every(*what, self.offset(TAKEOVER_STEP), TAKEOVER_STEP))
 
     def every(self, scenario, step):
         run, what = torture.new(self, scenario)

@@ -1,10 +1,11 @@
-"""One allocation or one system call of the supervisor fails, for the suite (test_torture.py) and for the long form
+"""One allocation or one system call of the supervisor fails, or is its last, for the suite (test_torture.py) and for the long form
 (long_torture.py).
 
 rpctl-faulty (tests/tools/faulty) is rpctl with a counter in front of every allocation and system call of its own; the
 n-th is made to fail. Whatever fails, an upgrade must end with an exit status that is true, with the service serving,
 nothing left behind and no request lost; a release that has crashed must come back; a start must succeed or leave
-nothing; a stop must come to its end.
+nothing; a stop must come to its end. And wherever in an upgrade, or in a takeover, the supervisor is killed, the next
+one has one generation serving, and no request is lost.
 """
 
 import collections
@@ -21,7 +22,7 @@ import services
 
 PROGRAM = "rpctl-faulty"
 KINDS = ("memory", "call")
-SCENARIOS = ("upgrade", "foreign", "leaving", "crash", "start", "stop")
+SCENARIOS = ("upgrade", "foreign", "leaving", "crash", "start", "stop", "killed", "takeover")
 ALLOCATORS = {"malloc", "calloc", "realloc", "reallocarray", "strdup", "strndup", "asprintf", "__sched_cpualloc"}
 NEXT_SUPERVISOR = -1
 FAULTY_FUNCTIONS = {"note", "note_frames", "strikes", "strikes_syscall", "rpctl_fault_strikes", "lose_descriptors",
@@ -39,7 +40,7 @@ class Faults:
     """The state that the supervisor has mapped too; the offsets are those of tests/tools/faulty/faults.h."""
 
     BYTES = 8192
-    PID, KIND, NTH, ONLY, SEEN, FAILED, CALL, FRAMES, COUNTS = 0, 4, 8, 16, 48, 64, 72, 104, 232
+    PID, KIND, NTH, ONLY, SEEN, FAILED, CALL, FRAMES, COUNTS, KILLS = 0, 4, 8, 16, 48, 64, 72, 104, 232, 5356
     FRAME_COUNT, COUNT_MAX, COUNT_BYTES = 16, 128, 40
 
     def __init__(self, path):
@@ -48,9 +49,10 @@ class Faults:
         with open(path, "r+b") as file:
             self.map = mmap.mmap(file.fileno(), self.BYTES)
 
-    def arm(self, pid, kind, nth, only=""):
+    def arm(self, pid, kind, nth, only="", kills=False):
         """From now on the nth of the kind fails in that process, or the nth of the one call; 0: they are counted."""
         self.map[:] = bytes(self.BYTES)
+        struct.pack_into("i", self.map, self.KILLS, kills)
         struct.pack_into("=iq32s", self.map, self.KIND, KINDS.index(kind), nth, only.encode())
         struct.pack_into("i", self.map, self.PID, pid)
 
@@ -171,8 +173,8 @@ class Torture:
     def fail(self, scenario, kind, nth, only=""):
         """True when the fault was met."""
         self.victim = self.instance()["pid"] if scenario == "crash" else None
-        pid = NEXT_SUPERVISOR if scenario == "start" else self.supervisor
-        self.faults.arm(pid, kind, nth, only)
+        pid = NEXT_SUPERVISOR if scenario in ("start", "takeover") else self.supervisor
+        self.faults.arm(pid, kind, nth, only, kills=scenario in ("killed", "takeover"))
         try:
             outcome = getattr(self, f"try_{scenario}")()
         except (subprocess.TimeoutExpired, TimeoutError) as error:
@@ -247,6 +249,54 @@ class Torture:
         for host in self.hosts:
             answer = harness.get(host, self.port, timeout=TIMEOUT)
             self.case.assertEqual((answer.status, answer.generation), (200, str(self.generation)))
+
+    # ---- the end of the supervisor ----
+
+    def kill_supervisor(self):
+        os.kill(self.supervisor, signal.SIGKILL)
+        harness.wait_gone(self.supervisor)
+        self.reap_orphans()
+
+    def take_over(self):
+        """One command, and one generation serves."""
+        self.case.assert_code(self.rpctl("start", *OPTIONS, *self.release(1)), 0)
+        status = self.status()
+        self.supervisor = status["supervisor"]["pid"]
+        self.generation = status["generations"][-1]["generation"]
+        self.settle()
+        self.ask()
+
+    def try_killed(self):
+        return self.try_upgrade()
+
+    def judge_killed(self, outcome, met):
+        if met:
+            harness.wait_gone(self.supervisor)
+            self.reap_orphans()
+            self.case.assertIn(outcome.code, (0, 5, 70), str(outcome))  # 5: before it was asked
+            self.take_over()
+        else:
+            self.judge_upgrade(outcome, met)
+
+    def try_takeover(self):
+        """Of an upgrade whose supervisor is gone with the new release proven; the next one is killed too."""
+        upgrade = self.box.operation("upgrade", *OPTIONS, *self.release(self.generation + 1), program=PROGRAM)
+        upgrade.until_phase("shift", state="end")
+        self.kill_supervisor()
+        upgrade.finish()
+        return self.rpctl("start", *OPTIONS, *self.release(1))
+
+    def judge_takeover(self, outcome, met):
+        self.case.assertIn(outcome.code, (0, 4, 70) if met else (0,), str(outcome))
+        if met:
+            harness.wait_until(lambda: self.box.status() is None, "the second supervisor is gone too", TIMEOUT)
+            self.reap_orphans()
+            self.take_over()
+        else:
+            self.supervisor = self.status()["supervisor"]["pid"]
+            self.generation = self.status()["generations"][-1]["generation"]
+            self.settle()
+            self.ask()
 
     # ---- a crash ----
 

@@ -51,6 +51,7 @@ CALL(int, flock, ENOLCK, (int fd, int operation), (fd, operation))
 CALL(int, fstat, EIO, (int fd, struct stat *status), (fd, status))
 CALL(int, fstatat, EIO, (int dir, const char *path, struct stat *status, int flags),
      (dir, path, status, flags))
+CALL(int, fsync, EIO, (int fd), (fd))
 CALL(int, ftruncate, EIO, (int fd, off_t length), (fd, length))
 CALL(int, inotify_add_watch, ENOSPC, (int fd, const char *path, uint32_t mask), (fd, path, mask))
 CALL(int, inotify_init1, EMFILE, (int flags), (flags))
@@ -67,6 +68,7 @@ CALL(ssize_t, readlinkat, EIO, (int dir, const char *path, char *target, size_t 
      (dir, path, target, bytes))
 CALL(int, stat, EIO, (const char *path, struct stat *status), (path, status))
 CALL(int, symlink, ENOSPC, (const char *target, const char *path), (target, path))
+CALL(int, renameat, ENOSPC, (int from, const char *old, int to, const char *new), (from, old, to, new))
 CALL(int, unlink, EROFS, (const char *path), (path))
 CALL(int, unlinkat, EROFS, (int dir, const char *path, int flags), (dir, path, flags))
 CALL(ssize_t, write, ENOSPC, (int fd, const void *bytes, size_t count), (fd, bytes, count))
@@ -77,6 +79,8 @@ POINTER(char *, getcwd, ENOENT, (char *path, size_t bytes), (path, bytes))
 
 /* --- sockets --- */
 
+CALL(int, accept4, EMFILE, (int fd, struct sockaddr *address, socklen_t *length, int flags),
+     (fd, address, length, flags))
 CALL(int, bind, EADDRINUSE, (int fd, const struct sockaddr *address, socklen_t length), (fd, address, length))
 CALL(int, connect, ENOBUFS, (int fd, const struct sockaddr *address, socklen_t length), (fd, address, length))
 CALL(int, getsockname, ENOBUFS, (int fd, struct sockaddr *address, socklen_t *length), (fd, address, length))

@@ -7,6 +7,7 @@
 #include <execinfo.h>
 #include <fcntl.h>
 #include <sched.h>
+#include <signal.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -20,6 +21,7 @@ extern const char __executable_start, etext;
 
 int __real_open(const char *path, int flags, ...);
 int __real_close(int fd);
+int __real_kill(pid_t pid, int number);
 int __real_rpctl_supervisor_main(const struct rpctl_supervisor_config *config);
 int __wrap_rpctl_supervisor_main(const struct rpctl_supervisor_config *config);
 
@@ -81,6 +83,7 @@ bool rpctl_fault_strikes(enum rpctl_fault_kind kind, const char *call, int error
     if (!state || __atomic_load_n(&state->pid, __ATOMIC_ACQUIRE) != getpid()) return false;
     bool strikes = is_nth(kind, call);
     if (strikes) note(call, error);
+    if (strikes && state->kills) __real_kill(getpid(), SIGKILL);
     errno = strikes ? error : saved;
     return strikes;
 }

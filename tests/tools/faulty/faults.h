@@ -1,4 +1,5 @@
-/* The n-th allocation or system call of one process fails: the state, shared with whoever arms it.
+/* The n-th allocation or system call of one process fails, or is the last of it: the state, shared with
+ * whoever arms it.
  *
  * It stands in a file of RPCTL_FAULT_STATE_BYTES that RP_FAULTS names and that both sides have mapped.
  * Without the variable nothing ever fails. Only the process `pid` counts, in all its threads, and only while
@@ -34,7 +35,8 @@ struct rpctl_fault_state {
     char call[RPCTL_FAULT_NAME_BYTES];
     uint64_t frames[RPCTL_FAULT_FRAMES]; /* innermost first, as addresses in the program's file; 0 = end */
     struct rpctl_fault_count counts[RPCTL_FAULT_CALLS];
-    int32_t lock; /* of the counts */
+    int32_t lock;  /* of the counts */
+    int32_t kills; /* it does not fail: the process is killed instead of making it */
 };
 
 /* Counts one call of the kind. True when it has to fail: `error` is in errno then. */
