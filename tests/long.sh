@@ -3,6 +3,9 @@
 #
 #   upgrades          200 upgrades of every shape, with 64+64 and with 256+256 clients; six minutes on two quiet cores
 #   random_upgrades   500 of each of two shapes, a random third of them bad, with `status` asked all the time; six minutes
+#   kills             client, supervisor, a new, one of several, and the old process killed, each at every phase
+#                     boundary and at 200 random instants of an upgrade, with 64+64 clients; twelve minutes; a killed
+#                     server takes with it the requests it had
 #
 #   tests/long.sh                                 everything
 #   tests/long.sh PART...                         these parts only
@@ -11,18 +14,22 @@
 #   RP_LONG_SHAPES="4->3,dual stack" tests/long.sh   these shapes only (tests/integration/upgrades.py has the list)
 #   RP_LONG_RANDOM=100 tests/long.sh random_upgrades   fewer of these
 #   RP_RANDOM_SEED=SEED tests/long.sh random_upgrades  the same again: the seed is printed
+#   RP_LONG_KILLS=20 tests/long.sh kills          fewer of these; RP_KILLS_SEED=SEED: the same again
 #   RP_BIN_DIR=DIR tests/long.sh                  programs from there (build/release/bin, built if it is not there)
 #
 # Root, or user namespaces: it runs in a network namespace of its own, with net.ipv4.tcp_migrate_req=0.
 set -euo pipefail
 
 parts=("$@")
-((${#parts[@]})) || parts=(upgrades random_upgrades)
+((${#parts[@]})) || parts=(upgrades random_upgrades kills)
 for part in "${parts[@]}"; do
-    [[ $part == upgrades || $part == random_upgrades ]] || {
-        echo "tests/long.sh: $part: no such part; upgrades or random_upgrades" >&2
+    case $part in
+    upgrades | random_upgrades | kills) ;;
+    *)
+        echo "tests/long.sh: $part: no such part; upgrades, random_upgrades or kills" >&2
         exit 2
-    }
+        ;;
+    esac
 done
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 # shellcheck source=deploy/packages.sh
