@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #define PROCESSES_MAX 65536 /* of this user */
@@ -60,6 +61,17 @@ static bool is_launched(const struct rpctl_orphan_owner *owner, pid_t pid)
 /* --- those without a mark ---------------------------------------------------------------------------------
  */
 
+/* A child of ours between fork and exec: a copy of this process, with all its listeners. */
+static bool is_being_launched(pid_t pid)
+{
+    char path[32];
+    struct stat own, other;
+
+    snprintf(path, sizeof path, "/proc/%d/exe", (int)pid);
+    if (stat("/proc/self/exe", &own) < 0 || stat(path, &other) < 0) return false;
+    return own.st_dev == other.st_dev && own.st_ino == other.st_ino;
+}
+
 static int is_of_another(const struct rpctl_orphan_owner *owner, pid_t pid)
 {
     struct rpctl_process_member *members = malloc(RPCTL_PROCESS_TREE_MAX * sizeof *members);
@@ -108,7 +120,7 @@ static int is_daemon_of_ours(const struct rpctl_orphan_owner *owner, pid_t pid)
     int status = rpctl_process_start_time(pid, &started);
 
     if (status < 0) return status == -ESRCH ? 0 : status;
-    if (started < owner->since) return 0;
+    if (started < owner->since || is_being_launched(pid)) return 0;
     status = is_of_another(owner, pid);
     if (status != 0) return status < 0 ? status : 0;
     return listens(owner, pid);
