@@ -8,7 +8,7 @@
 # sanitizers the integration tests use fewer clients (RP_TEST_SANITIZED, see tests/integration/harness.py); nothing
 # is left out. What the tests have measured is in build/PRESET/figures.txt, and shown for all presets but the
 # last, so that the output ends with ctest's own words. Stops at the first preset that fails. The long forms are
-# tests/long.sh, tests/torture.sh and tests/checks/tidy.sh.
+# tests/long.sh, tests/torture.sh, tests/fuzz.sh and tests/checks/tidy.sh.
 set -euo pipefail
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
