@@ -77,6 +77,13 @@ static int take_text(const json_t *object, const char *key, const char **ret_tex
     return 0;
 }
 
+/* A text of our own: always UTF-8, so never written as bytes, and not to be read as such. */
+static int take_word(const json_t *object, const char *key, const char **ret_word, struct rp_error *error)
+{
+    return json_is_string(json_object_get(object, key)) ? take_text(object, key, ret_word, error)
+                                                        : bad(key, error);
+}
+
 static int take_texts(const json_t *object, const char *key, const char *const **ret_texts,
                       struct rp_error *error)
 {
@@ -330,8 +337,8 @@ static int take_all(struct rpctl_state *state, struct rp_error *error)
     const json_t *document = state->document;
     int result = check_version(document, error);
 
-    if (result == 0) result = take_text(document, "boot", &state->boot_id, error);
-    if (result == 0) result = take_text(document, "service", &state->service, error);
+    if (result == 0) result = take_word(document, "boot", &state->boot_id, error);
+    if (result == 0) result = take_word(document, "service", &state->service, error);
     if (result == 0) result = take_process(document, "supervisor", &state->supervisor, error);
     if (result == 0) result = take_number(document, "since_s", INT64_MAX, &state->since_s, error);
     if (result == 0) result = take_policy(document, &state->policy, error);
@@ -339,7 +346,7 @@ static int take_all(struct rpctl_state *state, struct rp_error *error)
     if (result == 0) result = take_unsigned(document, "serving", &state->serving, error);
     if (result == 0) result = take_unsigned(document, "candidate", &state->candidate, error);
     if (result == 0) result = take_rollout(document, &state->rollout, error);
-    if (result == 0) result = take_text(document, "operation", &state->operation, error);
+    if (result == 0) result = take_word(document, "operation", &state->operation, error);
     if (result == 0) result = take_generations(state, error);
     if (result == 0) result = take_groups(state, error);
     return result == 0 ? check_numbers(state, error) : result;

@@ -207,6 +207,9 @@ Test(state, numbers_that_make_no_sense)
     cr_assert_eq(decode_with("\"hex\":\"2f", "\"hex\":\"2g"), -EPROTO);
     cr_assert_eq(decode_with("\"hex\":\"2f", "\"hex\":\"00"), -EPROTO);
     cr_assert_eq(decode_with("\"web\"", "\"we\\u0000b\""), -EPROTO);
+    cr_assert_eq(decode_with("\"web\"", "{\"hex\":\"ff\"}"), -EPROTO, "what could not be written again");
+    cr_assert_eq(decode_with("\"0b5d\"", "{\"hex\":\"ff\"}"), -EPROTO);
+    cr_assert_eq(decode_with("\"upgrade\"", "{\"hex\":\"ff\"}"), -EPROTO);
 }
 
 Test(state, foreign_texts)
