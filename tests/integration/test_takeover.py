@@ -7,6 +7,7 @@ import json
 import os
 import pathlib
 import signal
+import socket
 
 import harness
 import services
@@ -194,6 +195,33 @@ class UnderWayTest(TakeoverCase):
 
     def test_health(self):
         self.killed_in("health", "--ready-timeout", "1h", services.V2, *self.listen, "--fail-health", serving=1)
+
+    def test_health_and_again_in_the_takeover(self):
+        """The second finds what the first has left, though the newest release listens too: old serves."""
+        upgrade = self.box.operation("upgrade", "--ready-timeout", "1h", services.V2, *self.listen, "--fail-health")
+        upgrade.until_phase("health")
+        self.wait_for_rollout("PROVING")
+        self.kill_supervisor()
+        self.assert_code(upgrade.finish(), 70)
+        with self.stranger():
+            takeover = self.box.operation("start", services.V1, *self.listen)
+            takeover.until_phase("listeners")
+            harness.wait_until(lambda: [g["listeners"] for g in self.box.status()["generations"]] == [2, 2],
+                               "it has all listeners but the stranger's")
+            self.kill_supervisor()
+            takeover.finish()
+        self.assertEqual(self.take_over().result["generation"], 1)
+        self.wait_for_generations({1: "serving"})
+        self.assertEqual(self.get().generation, "1")
+        self.stop()
+
+    def stranger(self):
+        """A listener in the group that is nobody's: a takeover waits for whose it is."""
+        listener = socket.socket()
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        listener.bind(("127.0.0.1", self.port))
+        listener.listen()
+        return listener
 
     def test_bake(self):
         """From the moment that the disk knows of the shift."""

@@ -84,9 +84,20 @@ void rpctl_keeper_start(struct rpctl_keeper *keeper, struct rpctl_service *servi
 
 void rpctl_keeper_changed(struct rpctl_keeper *keeper)
 {
-    if (keeper->stopped || keeper->dirty) return;
+    if (keeper->stopped || keeper->held || keeper->dirty) return;
     keeper->dirty = true;
     if (!keeper->writing) uv_timer_start(&keeper->timer, on_turn, 0, 0);
+}
+
+void rpctl_keeper_hold(struct rpctl_keeper *keeper)
+{
+    keeper->held = true;
+}
+
+void rpctl_keeper_release(struct rpctl_keeper *keeper)
+{
+    keeper->held = false;
+    rpctl_keeper_changed(keeper);
 }
 
 bool rpctl_keeper_is_settled(const struct rpctl_keeper *keeper)

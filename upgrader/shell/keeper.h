@@ -22,6 +22,7 @@ struct rpctl_keeper {
     bool dirty; /* something has changed since the last text was made */
     bool writing;
     bool failing; /* the last write has failed, and that was logged */
+    bool held;    /* nothing is written, nor asked for */
     bool stopped;
     char *text; /* being written */
     size_t length;
@@ -31,6 +32,11 @@ struct rpctl_keeper {
 
 void rpctl_keeper_start(struct rpctl_keeper *keeper, struct rpctl_service *service);
 void rpctl_keeper_changed(struct rpctl_keeper *keeper);
+
+/* What a former supervisor has left stays as it is until `release`: while a takeover has not steered yet, its
+ * own state knows nobody who serves, and one that came after it would choose the newest. */
+void rpctl_keeper_hold(struct rpctl_keeper *keeper);
+void rpctl_keeper_release(struct rpctl_keeper *keeper);
 
 /* True when all that was said before is on disk, or could not be written. Else rpctl_leaving_on_written is
  * called for every generation when that has changed. */

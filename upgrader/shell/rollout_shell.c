@@ -301,7 +301,8 @@ static void drop_candidate(struct rpctl_service *service)
     rpctl_service_forget_generation(service, candidate);
 }
 
-/* The program that led the probes of a first start; one that stays sends all to those who are there. */
+/* The program that led the probes of a first start; one that stays sends all to those who are there. Where
+ * somebody is still leaving, whom a takeover has found, the last close of a listener does it. */
 static void on_first_detached(struct rpctl_service *service, struct rpctl_generation *generation, int status,
                               const struct rp_error *error)
 {
@@ -320,7 +321,7 @@ static void finish(struct rpctl_service *service)
     service->operation = NULL;
     rpctl_service_log(service, "operation=%s from=%u to=%u outcome=%d reason=\"%s\"", operation->kind,
                       operation->from, operation->to, (int)outcome, operation->reason);
-    if (outcome == RPCTL_ROLLOUT_DONE && !service->rollout.has_old)
+    if (outcome == RPCTL_ROLLOUT_DONE && !service->rollout.has_old && rpctl_service_draining(service) == 0)
         rpctl_steering_detach(service, service->serving, on_first_detached);
     if (drains && operation->policy.wait == RPCTL_WAIT_DRAINED) {
         operation->draining = true;

@@ -356,10 +356,16 @@ static void close_done(struct rpctl_job *job)
 }
 
 /* Not while an operation needs the pin: a candidate that is being stopped may still listen, and would get
- * traffic. When its own listeners are closed, its processes are gone. */
+ * traffic. When its own listeners are closed, its processes are gone. Nor while another generation is
+ * leaving, or may have to when a takeover has decided: one that a former supervisor was starting may begin to
+ * listen yet. */
 static bool may_detach(const struct rpctl_service *service, const struct rpctl_generation *closing)
 {
-    return service->rollout.state == RPCTL_ROLLOUT_IDLE || closing == service->candidate;
+    unsigned others = rpctl_service_draining(service) - rpctl_generation_is_leaving(closing);
+
+    if (others > 0) return false;
+    if (closing == service->candidate) return true;
+    return service->serving && service->rollout.state == RPCTL_ROLLOUT_IDLE;
 }
 
 void rpctl_steering_close(struct rpctl_service *service, struct rpctl_generation *generation,

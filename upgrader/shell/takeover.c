@@ -93,7 +93,10 @@ int rpctl_takeover_find(struct rpctl_service *service, bool *ret_found, struct r
     status = rpctl_adopt_all(service, takeover->state.document ? &takeover->state : NULL,
                              &takeover->processes, error);
     *ret_found = status == 0 && takeover->processes > 0;
-    if (!*ret_found) drop(takeover);
+    if (*ret_found)
+        rpctl_keeper_hold(&service->keeper);
+    else
+        drop(takeover);
     return status;
 }
 
@@ -227,7 +230,7 @@ static void on_steered(struct rpctl_service *service, struct rpctl_generation *g
     rpctl_operation_end(takeover->operation, NULL, "all new connections to generation %u%s",
                         generation->number, outcome_text(takeover->outcome));
     note_release(takeover);
-    rpctl_keeper_changed(&service->keeper);
+    rpctl_keeper_release(&service->keeper);
     rpctl_service_relaunch_missing(service, generation);
     leave_others(service);
     if (rpctl_service_draining(service) > 0)
@@ -248,6 +251,7 @@ static void start_anew(struct rpctl_takeover *takeover)
 
     rpctl_operation_warn(operation, "no generation is left that could serve; %s is launched", config->binary);
     end(takeover);
+    rpctl_keeper_release(&service->keeper);
     leave_others(service);
     operation->kind = "start";
     rpctl_service_begin(service, operation, &release);
@@ -450,6 +454,15 @@ static void on_look(uv_timer_t *timer)
         rpctl_steering_verify(takeover->service, takeover->service->generations, on_verified);
 }
 
+/* Of a generation that was told to stop, and has ended between two looks at it, nobody else would say so. */
+static void bury_the_dead(struct rpctl_service *service)
+{
+    for (struct rpctl_generation *generation = service->generations; generation;
+         generation = generation->next)
+        if (rpctl_generation_is_leaving(generation) && rpctl_generation_running(generation) == 0)
+            rpctl_leaving_on_exited(generation);
+}
+
 static void look_again(struct rpctl_takeover *takeover)
 {
     uv_timer_start(&takeover->timer, on_look, RPCTL_TAKEOVER_LOOK_MS, 0);
@@ -497,6 +510,7 @@ void rpctl_takeover_run(struct rpctl_service *service, struct rpctl_control_clie
     rpctl_operation_end(takeover->operation, json_pack("{sI}", "processes", (json_int_t)takeover->processes),
                         "%s", text);
     rpctl_operation_begin(takeover->operation, "listeners", RPCTL_TAKEOVER_WAIT_MS);
+    bury_the_dead(service);
     collect_all(takeover);
     look_again(takeover);
 }
