@@ -38,8 +38,8 @@ static void list_allowed(const struct rpctl_group *group, const struct rpctl_sha
     size_t safe = 0;
 
     for (size_t k = 0; k < group->model.count; k++) {
-        bool serves = is_in(shares, share_count, group->members[k].generation) &&
-                      !rpctl_group_is_passed_over(group, k);
+        bool serves =
+            is_in(shares, share_count, group->members[k].generation) && !rpctl_group_is_passed_over(group, k);
 
         fates[k] = group->members[k].doomed ? RPCTL_FATE_DOOMED
                    : serves                 ? RPCTL_FATE_SERVES

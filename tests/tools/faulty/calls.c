@@ -51,7 +51,6 @@ CALL(int, flock, ENOLCK, (int fd, int operation), (fd, operation))
 CALL(int, fstat, EIO, (int fd, struct stat *status), (fd, status))
 CALL(int, fstatat, EIO, (int dir, const char *path, struct stat *status, int flags),
      (dir, path, status, flags))
-CALL(int, fsync, EIO, (int fd), (fd))
 CALL(int, ftruncate, EIO, (int fd, off_t length), (fd, length))
 CALL(int, inotify_add_watch, ENOSPC, (int fd, const char *path, uint32_t mask), (fd, path, mask))
 CALL(int, inotify_init1, EMFILE, (int flags), (flags))
@@ -79,8 +78,6 @@ POINTER(char *, getcwd, ENOENT, (char *path, size_t bytes), (path, bytes))
 
 /* --- sockets --- */
 
-CALL(int, accept4, EMFILE, (int fd, struct sockaddr *address, socklen_t *length, int flags),
-     (fd, address, length, flags))
 CALL(int, bind, EADDRINUSE, (int fd, const struct sockaddr *address, socklen_t length), (fd, address, length))
 CALL(int, connect, ENOBUFS, (int fd, const struct sockaddr *address, socklen_t length), (fd, address, length))
 CALL(int, getsockname, ENOBUFS, (int fd, struct sockaddr *address, socklen_t *length), (fd, address, length))
@@ -106,7 +103,6 @@ POINTER(struct mnl_socket *, mnl_socket_open2, EMFILE, (int bus, int flags), (bu
 CALL(pid_t, fork, EAGAIN, (void), ())
 CALL(pid_t, getsid, ESRCH, (pid_t pid), (pid))
 CALL(int, kill, EPERM, (pid_t pid, int number), (pid, number))
-CALL(int, renameat, ENOSPC, (int from, const char *old, int to, const char *new), (from, old, to, new))
 CALL(int, pipe2, EMFILE, (int fds[2], int flags), (fds, flags))
 CALL(int, poll, ENOMEM, (struct pollfd * polled, nfds_t count, int timeout), (polled, count, timeout))
 CALL(int, sched_getaffinity, EPERM, (pid_t pid, size_t bytes, cpu_set_t *set), (pid, bytes, set))
