@@ -155,7 +155,7 @@ class ProtocolTest(services.ServiceCase):
         outcomes.append(self.box.rpctl("upgrade", self.box.dir / "absent"))
         outcomes.append(self.box.rpctl("status"))
         outcomes.append(self.status_of_one_that_died())
-        outcomes += [self.upgrade("--max-restarts", "1", services.V2), self.status_of_one_that_was_given_up(), self.stop()]
+        outcomes += [self.upgrade("--max-restarts", "1", "--witness", "off", services.V2), self.status_of_one_that_was_given_up(), self.stop()]
         outcomes.append(self.box.rpctl("version"))
         watch.until(lambda event: event["event"] == "result")
         outcomes.append(watch.finish())
