@@ -1,3 +1,4 @@
+#include "pure/version.h"
 #include "commands/commands.h"
 #include "pure/request.h"
 #include <stdio.h>
@@ -6,8 +7,8 @@ int rpctl_command_version(const struct rpctl_command_line *line)
 {
     if (line->json)
         printf("{\"event\":\"version\",\"schema\":%d,\"version\":\"%s\",\"protocol\":%d}\n", RPCTL_SCHEMA,
-               RPCTL_VERSION, RPCTL_PROTOCOL_VERSION);
+               rpctl_version, RPCTL_PROTOCOL_VERSION);
     else
-        printf("rpctl %s\n", RPCTL_VERSION);
+        printf("rpctl %s\n", rpctl_version);
     return 0;
 }

@@ -12,6 +12,7 @@
 #include "pure/duration.h"
 #include "pure/http_answer.h"
 #include "pure/printable.h"
+#include "pure/version.h"
 #include <assert.h>
 #include <errno.h>
 #include <netinet/in.h>
@@ -233,7 +234,7 @@ static void build_request(struct rpctl_check *check, const struct rp_address *ta
     int length = snprintf(check->request, sizeof check->request,
                           "GET %s HTTP/1.1\r\nHost: %s\r\nUser-Agent: rpctl/%s\r\nAccept: */*\r\n"
                           "Connection: close\r\n\r\n",
-                          path, host, RPCTL_VERSION);
+                          path, host, rpctl_version);
     assert(length > 0 && (size_t)length < sizeof check->request);
     check->request_bytes = (size_t)length;
     rpctl_printable_copy(check->path_shown, sizeof check->path_shown, path, strlen(path));

@@ -2,6 +2,7 @@
 #include "pure/policy_settings.h"
 #include "pure/request.h"
 #include "pure/timestamp.h"
+#include "pure/version.h"
 #include "shell/service.h"
 
 #include <stdio.h>
@@ -232,7 +233,7 @@ json_t *rpctl_service_status(struct rpctl_service *service)
         "{ss,si,ss,ss,so,sI,s{sI,ss,so},so}", "event", "status", "schema", RPCTL_SCHEMA, "service",
         service->config->name, "state", service_state(service), "generations",
         generations_status(service, receives), "draining", (json_int_t)count_draining(service, receives),
-        "supervisor", "pid", (json_int_t)getpid(), "version", RPCTL_VERSION, "since",
+        "supervisor", "pid", (json_int_t)getpid(), "version", rpctl_version, "since",
         time_text(service->since_s), "policy", rpctl_policy_settings_of(&service->policy));
 
     if (!status) return NULL;

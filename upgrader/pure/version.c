@@ -1,0 +1,3 @@
+#include "pure/version.h"
+
+const char rpctl_version[] = RPCTL_VERSION;
