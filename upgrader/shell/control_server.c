@@ -38,6 +38,14 @@
 
 enum client_state { RECEIVING, SERVING, FINISHING, CLOSING };
 
+/* One write: the request and its bytes. */
+struct output {
+    uv_write_t request;
+    STAILQ_ENTRY(output) link;
+    size_t length;
+    char bytes[];
+};
+
 struct rpctl_control_client {
     struct rpctl_control_server *server;
     LIST_ENTRY(rpctl_control_client) link;
@@ -52,6 +60,7 @@ struct rpctl_control_client {
     pid_t pid;
     uid_t uid;
     struct rpctl_line_buffer input;
+    STAILQ_HEAD(, output) outputs; /* in the order in which they are written */
 };
 
 struct rpctl_control_server {
@@ -60,6 +69,7 @@ struct rpctl_control_server {
     int fd;
     int spare_fd; /* given up for a moment, to tell a client that there is none; -1 = there is none */
     bool closing;
+    bool paused;
     unsigned open_handles;
     size_t client_count;
     LIST_HEAD(, rpctl_control_client) clients;
@@ -69,12 +79,6 @@ struct rpctl_control_server {
     void *closed_data;
     char *service;
     char discarded[READ_BYTES];
-};
-
-/* One write: the request and its bytes. */
-struct output {
-    uv_write_t request;
-    char bytes[];
 };
 
 /* --- the end of a server --- */
@@ -153,30 +157,39 @@ static void close_when_out(struct rpctl_control_client *client)
 static void on_written(uv_write_t *request, int status)
 {
     struct rpctl_control_client *client = request->handle->data;
-    free(request->data);
+    struct output *output = request->data;
+    STAILQ_REMOVE(&client->outputs, output, output, link);
+    free(output);
     if (status < 0)
         close_client(client);
     else
         close_when_out(client);
 }
 
-/* What the socket did not take: all of the line, with its newline, but for the first bytes. */
-static void queue_output(struct rpctl_control_client *client, const char *line, size_t from, size_t length)
+static int write_output(struct rpctl_control_client *client, struct output *output)
 {
-    struct output *output = malloc(sizeof *output + length - from);
+    uv_buf_t buffer = uv_buf_init(output->bytes, (unsigned)output->length);
+    output->request.data = output;
+    if (queued_bytes(client) + buffer.len > RPCTL_CONTROL_QUEUE_MAX) return -ENOBUFS;
+    return uv_write(&output->request, (uv_stream_t *)&client->pipe, &buffer, 1, on_written);
+}
+
+static void queue_bytes(struct rpctl_control_client *client, const char *bytes, size_t length,
+                        const char *end)
+{
+    struct output *output = malloc(sizeof *output + length + strlen(end));
     if (!output) {
         close_client(client);
         return;
     }
-    memcpy(output->bytes, line + from, length - 1 - from);
-    output->bytes[length - 1 - from] = '\n';
-    uv_buf_t buffer = uv_buf_init(output->bytes, (unsigned)(length - from));
-    output->request.data = output;
-    if (queued_bytes(client) + buffer.len > RPCTL_CONTROL_QUEUE_MAX ||
-        uv_write(&output->request, (uv_stream_t *)&client->pipe, &buffer, 1, on_written) < 0) {
-        free(output);
-        close_client(client);
-    }
+    memcpy(output->bytes, bytes, length);
+    memcpy(output->bytes + length, end, strlen(end));
+    output->length = length + strlen(end);
+    STAILQ_INSERT_TAIL(&client->outputs, output, link);
+    if (write_output(client, output) == 0) return;
+    STAILQ_REMOVE(&client->outputs, output, output, link);
+    free(output);
+    close_client(client);
 }
 
 /* Needs no memory, so that a client hears the end also when there is none. */
@@ -195,7 +208,8 @@ void rpctl_control_client_send(struct rpctl_control_client *client, const char *
     if (client->state == FINISHING || client->state == CLOSING) return;
     size_t length = strlen(line) + 1;
     size_t written = write_at_once(client, line, length);
-    if (written < length) queue_output(client, line, written, length);
+    /* What the socket did not take: all of the line, with its newline, but for the first bytes. */
+    if (written < length) queue_bytes(client, line + written, length - 1 - written, "\n");
 }
 
 static void on_deadline(uv_timer_t *timer)
@@ -352,8 +366,7 @@ static void greet(struct rpctl_control_client *client, int fd)
         uv_timer_start(&client->deadline, on_deadline, RPCTL_CONTROL_REQUEST_TIMEOUT_MS, 0);
 }
 
-/* `fd` is the client's from here on. */
-static void add_client(struct rpctl_control_server *server, struct rpctl_control_client *client, int fd)
+static void init_client(struct rpctl_control_server *server, struct rpctl_control_client *client)
 {
     uv_loop_t *loop = server->listener.loop;
     int r = uv_pipe_init(loop, &client->pipe, 0);
@@ -364,11 +377,18 @@ static void add_client(struct rpctl_control_server *server, struct rpctl_control
     client->pipe.data = client->deadline.data = client;
     client->open_handles = 2;
     client->input.max_bytes = (size_t)RPCTL_REQUEST_BYTES_MAX;
+    STAILQ_INIT(&client->outputs);
     LIST_INSERT_HEAD(&server->clients, client, link);
     server->client_count++;
-    r = uv_pipe_open(&client->pipe, fd);
+}
+
+/* `fd` is the client's from here on. */
+static void add_client(struct rpctl_control_server *server, struct rpctl_control_client *client, int fd)
+{
+    init_client(server, client);
+    int r = uv_pipe_open(&client->pipe, fd);
     if (r < 0) close(fd);
-    if (r == 0) r = uv_read_start((uv_stream_t *)&client->pipe, on_alloc, on_read);
+    if (r == 0 && !server->paused) r = uv_read_start((uv_stream_t *)&client->pipe, on_alloc, on_read);
     if (r < 0)
         close_client(client);
     else
@@ -447,6 +467,143 @@ static void on_connection(uv_poll_t *listener, int status, int events)
         uv_timer_start(&server->pause, on_pause_over, PAUSE_MS, 0);
         return;
     }
+}
+
+/* --- from one program to the next --- */
+
+void rpctl_control_server_pause(struct rpctl_control_server *server, bool paused)
+{
+    struct rpctl_control_client *client;
+    server->paused = paused;
+    LIST_FOREACH(client, &server->clients, link)
+    {
+        if (client->state != RECEIVING) continue;
+        if (paused)
+            uv_read_stop((uv_stream_t *)&client->pipe);
+        else
+            uv_read_start((uv_stream_t *)&client->pipe, on_alloc, on_read);
+    }
+}
+
+static int fd_of(const uv_pipe_t *pipe)
+{
+    int fd = -1;
+    uv_fileno((const uv_handle_t *)pipe, &fd);
+    return fd;
+}
+
+int rpctl_control_server_fd(const struct rpctl_control_server *server)
+{
+    return server->fd;
+}
+
+size_t rpctl_control_server_clients(const struct rpctl_control_server *server,
+                                    struct rpctl_control_client **ret_clients, size_t max)
+{
+    struct rpctl_control_client *client;
+    size_t count = 0;
+    LIST_FOREACH(client, &server->clients, link)
+    if (count < max && client->state != CLOSING && !client->drains) ret_clients[count++] = client;
+    return count;
+}
+
+/* What of all that is queued is not written: its last bytes. */
+static char *pending_output(const struct rpctl_control_client *client)
+{
+    const struct output *output;
+    size_t length = 0;
+    STAILQ_FOREACH(output, &client->outputs, link) length += output->length;
+    char *text = malloc(length + 1);
+    if (!text) return NULL;
+    size_t used = 0;
+    STAILQ_FOREACH(output, &client->outputs, link)
+    {
+        memcpy(text + used, output->bytes, output->length);
+        used += output->length;
+    }
+    assert(queued_bytes(client) <= length);
+    memmove(text, text + length - queued_bytes(client), queued_bytes(client));
+    text[queued_bytes(client)] = '\0';
+    return text;
+}
+
+static int pending_input(struct rpctl_control_client *client, const char **ret_input)
+{
+    struct rpctl_line_buffer *input = &client->input;
+    size_t length = input->end - input->start;
+    char *room;
+    int r = rpctl_line_buffer_reserve(input, 1, &room);
+    if (r < 0) return r;
+    *room = '\0';
+    *ret_input = room - length;
+    return strlen(*ret_input) == length ? 0 : -EINVAL;
+}
+
+int rpctl_control_client_describe(struct rpctl_control_client *client,
+                                  struct rpctl_control_client_past *ret_past)
+{
+    struct rpctl_control_client_past past = {.fd = fd_of(&client->pipe),
+                                             .asks = client->state == RECEIVING,
+                                             .finishes = client->state == FINISHING,
+                                             .input = ""};
+    int r = past.asks ? pending_input(client, &past.input) : 0;
+    if (r < 0) return r;
+    past.output = pending_output(client);
+    if (!past.output) return -ENOMEM;
+    *ret_past = past;
+    return 0;
+}
+
+static int take_input(struct rpctl_control_client *client, const char *input)
+{
+    size_t length = strlen(input);
+    char *room;
+    int r = rpctl_line_buffer_reserve(&client->input, length + 1, &room);
+    if (r < 0) return r;
+    memcpy(room, input, length);
+    rpctl_line_buffer_added(&client->input, length);
+    return 0;
+}
+
+static void take_state(struct rpctl_control_client *client, const struct rpctl_control_client_past *past)
+{
+    size_t length = strlen(past->output);
+    client->handed_over = !past->asks;
+    if (past->asks)
+        uv_timer_start(&client->deadline, on_deadline, RPCTL_CONTROL_REQUEST_TIMEOUT_MS, 0);
+    else
+        client->state = SERVING;
+    if (length > 0) queue_bytes(client, past->output, length, "");
+    if (past->finishes) rpctl_control_client_finish(client);
+}
+
+static int take_up(struct rpctl_control_client *client, const struct rpctl_control_client_past *past)
+{
+    int r = uv_pipe_open(&client->pipe, past->fd);
+    if (r < 0) close(past->fd);
+    if (r == 0) r = identify(client, past->fd);
+    if (r == 0) r = take_input(client, past->input);
+    if (r == 0) r = uv_read_start((uv_stream_t *)&client->pipe, on_alloc, on_read);
+    if (r == 0) take_state(client, past);
+    return r;
+}
+
+int rpctl_control_server_adopt(struct rpctl_control_server *server,
+                               const struct rpctl_control_client_past *past,
+                               struct rpctl_control_client **ret_client)
+{
+    struct rpctl_control_client *client = calloc(1, sizeof *client);
+    if (!client) {
+        close(past->fd);
+        return -ENOMEM;
+    }
+    init_client(server, client);
+    int r = take_up(client, past);
+    if (r < 0)
+        close_client(client);
+    else
+        *ret_client = client;
+    return r;
 }
 
 /* --- the beginning and the end --- */

@@ -6,6 +6,7 @@
 #define RPCTL_CONTROL_SERVER_H
 
 #include <rp/error.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <sys/types.h>
 #include <uv.h>
@@ -42,6 +43,35 @@ int rpctl_control_server_new(uv_loop_t *loop, int fd, const char *service,
  * `callback` may be NULL. Idempotent: a second call does nothing. */
 void rpctl_control_server_close(struct rpctl_control_server *server, rpctl_control_server_closed_cb *callback,
                                 void *data);
+
+/* While it is paused no request is read; what comes waits in the sockets. */
+void rpctl_control_server_pause(struct rpctl_control_server *server, bool paused);
+
+/* From one program to the next in the same process, which gets the descriptors. */
+int rpctl_control_server_fd(const struct rpctl_control_server *server);
+/* Every client that a next program could serve on; at most `max`. */
+size_t rpctl_control_server_clients(const struct rpctl_control_server *server,
+                                    struct rpctl_control_client **ret_clients, size_t max);
+
+/* How far a client has come. Texts. */
+struct rpctl_control_client_past {
+    int fd;
+    bool asks;          /* its request has not come whole */
+    bool finishes;      /* it gets what was queued, and no more */
+    const char *input;  /* what has come of the request; "" unless it asks */
+    const char *output; /* what was queued and is not sent */
+};
+
+/* `input` is valid until the loop goes on, `output` is the caller's to free. -EINVAL: what it has begun to
+ * send has a NUL in it, and is no request; -ENOMEM. */
+int rpctl_control_client_describe(struct rpctl_control_client *client,
+                                  struct rpctl_control_client_past *ret_past);
+
+/* Goes on with a client of the program that was here before. The descriptor is taken over, also on error. For
+ * one that does not ask, on_client_closed is owed. -ENOMEM, or what libuv says of the descriptor. */
+int rpctl_control_server_adopt(struct rpctl_control_server *server,
+                               const struct rpctl_control_client_past *past,
+                               struct rpctl_control_client **ret_client);
 
 /* Queues one event: `line` is a JSON text without line end; copied. Nothing happens when the client is
  * finished or gone. A client whose queue passes RPCTL_CONTROL_QUEUE_MAX is cut. */
