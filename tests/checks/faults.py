@@ -13,7 +13,7 @@ import source_tree
 CANNOT_FAIL = {
     "the manual names no error for a good program": """clock_gettime geteuid getenv getpid sigaction sigaddset sigemptyset
         sigfillset signal pthread_sigmask sigprocmask strerror sysconf time umask dirfd sched_cpufree __sched_cpufree
-        sigabbrev_np stpcpy isatty""",
+        sigabbrev_np stpcpy isatty sigdelset unsetenv""",
     "in the child between fork and exec; the failure is the child's, and told by pipe": """_exit close_range dup2 execve
         fchdir setsid""",
     "prints, for the client or a supervisor that cannot begin": """__fprintf_chk __printf_chk fflush ferror fprintf fwrite

@@ -14,6 +14,7 @@ int rpctl_command_restart(const struct rpctl_command_line *line);
 int rpctl_command_abort(const struct rpctl_command_line *line);
 int rpctl_command_status(const struct rpctl_command_line *line);
 int rpctl_command_logs(const struct rpctl_command_line *line);
+int rpctl_command_reexec(const struct rpctl_command_line *line);
 int rpctl_command_stop(const struct rpctl_command_line *line);
 int rpctl_command_version(const struct rpctl_command_line *line);
 int rpctl_command_help(const struct rpctl_command_line *line);

@@ -23,7 +23,8 @@ static int interrupted(const struct rpctl_command_line *line, int signal_number)
     char option[RPCTL_SERVICE_NAME_MAX + 8];
     char message[RP_ERROR_MESSAGE_BYTES];
     name_option(option, sizeof option, line);
-    if (line->command == RPCTL_COMMAND_STOP || line->command == RPCTL_COMMAND_ABORT)
+    if (line->command == RPCTL_COMMAND_STOP || line->command == RPCTL_COMMAND_ABORT ||
+        line->command == RPCTL_COMMAND_REEXEC)
         snprintf(message, sizeof message, "the %s goes on; look: rpctl%s status",
                  rpctl_command_name(line->command), option);
     else

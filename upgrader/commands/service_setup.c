@@ -1,6 +1,8 @@
 #include "commands/service_setup.h"
 #include "commands/client.h"
+#include "linux/reexec.h"
 #include "pure/policy_settings.h"
+#include <stdlib.h>
 #include <string.h>
 
 static void fill_config(struct rpctl_service_setup *setup, const struct rpctl_command_line *line)
@@ -12,6 +14,7 @@ static void fill_config(struct rpctl_service_setup *setup, const struct rpctl_co
         .args = line->args ? line->args : setup->no_args,
         .env = setup->env,
         .policy = rpctl_policy_default,
+        .program = setup->program,
         .json = line->json,
         .quiet = line->quiet,
         .ready_fd = -1,
@@ -24,6 +27,7 @@ int rpctl_service_setup_init(struct rpctl_service_setup *setup, const struct rpc
     *setup = (struct rpctl_service_setup){0};
     int code = rpctl_release_request_init(&setup->release, line, error);
     if (code != 0) return code;
+    setup->program = rpctl_program_path();
     fill_config(setup, line);
     int result = rpctl_policy_settings_apply(&setup->config.policy, setup->release.policy, error);
     if (result == 0)
@@ -37,5 +41,6 @@ void rpctl_service_setup_done(struct rpctl_service_setup *setup)
 {
     rpctl_service_dir_close(setup->config.dir);
     rpctl_release_request_done(&setup->release);
+    free(setup->program);
     *setup = (struct rpctl_service_setup){0};
 }

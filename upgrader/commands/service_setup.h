@@ -9,6 +9,7 @@ struct rpctl_service_setup {
     struct rpctl_release_request release;
     char *no_args[1];
     char *env[RPCTL_ENVIRONMENT_MAX + 1];  /* borrowed from the command line */
+    char *program;                         /* path of rpctl, or NULL */
     struct rpctl_supervisor_config config; /* points into this struct: it must not be moved; owns `dir` */
 };
 

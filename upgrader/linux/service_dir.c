@@ -195,6 +195,22 @@ int rpctl_service_dir_open(struct rpctl_service_dir **ret_dir, const char *dir, 
     return result;
 }
 
+int rpctl_service_dir_inherit(struct rpctl_service_dir **ret_dir, const char *path, int fd, int log_fd,
+                              int lock_fd, struct rp_error *error)
+{
+    struct rpctl_service_dir *dir = calloc(1, sizeof *dir);
+    if (dir) dir->path = strdup(path);
+    if (!dir || !dir->path) {
+        free(dir);
+        return rp_error_set(error, -ENOMEM, "out of memory");
+    }
+    dir->fd = fd;
+    dir->log_fd = log_fd;
+    dir->lock_fd = lock_fd;
+    *ret_dir = dir;
+    return 0;
+}
+
 void rpctl_service_dir_close(struct rpctl_service_dir *dir)
 {
     if (!dir) return;
@@ -220,6 +236,11 @@ int rpctl_service_dir_fd(const struct rpctl_service_dir *dir)
 int rpctl_service_dir_log_fd(const struct rpctl_service_dir *dir)
 {
     return dir->log_fd;
+}
+
+int rpctl_service_dir_lock_fd(const struct rpctl_service_dir *dir)
+{
+    return dir->lock_fd;
 }
 
 /* ---- lock ---- */

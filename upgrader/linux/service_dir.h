@@ -40,6 +40,11 @@ int rpctl_service_dir_open(struct rpctl_service_dir **ret_dir, const char *dir, 
 /* The absolute path that rpctl_service_dir_open would open, whether it exists or not. The caller frees. */
 int rpctl_service_dir_resolve(char **ret_path, const char *dir, const char *name, struct rp_error *error);
 
+/* In a program that goes on in the place of another: what that one had open and locked, by its numbers, taken
+ * over. -ENOMEM. */
+int rpctl_service_dir_inherit(struct rpctl_service_dir **ret_dir, const char *path, int fd, int log_fd,
+                              int lock_fd, struct rp_error *error);
+
 /* Removes the alias if this object holds the lock; unlocks; frees. NULL is fine. */
 void rpctl_service_dir_close(struct rpctl_service_dir *dir);
 
@@ -49,6 +54,7 @@ void rpctl_service_dir_close(struct rpctl_service_dir *dir);
 const char *rpctl_service_dir_path(const struct rpctl_service_dir *dir);
 int rpctl_service_dir_fd(const struct rpctl_service_dir *dir);
 int rpctl_service_dir_log_fd(const struct rpctl_service_dir *dir);
+int rpctl_service_dir_lock_fd(const struct rpctl_service_dir *dir); /* -1 while not locked */
 
 /* Makes log/ again, and opens that, when it was removed under us. 0 also when it is there. */
 int rpctl_service_dir_remake_log(struct rpctl_service_dir *dir, struct rp_error *error);

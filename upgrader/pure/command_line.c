@@ -12,8 +12,8 @@
 static const char *const command_names[RPCTL_COMMAND_COUNT] = {
     [RPCTL_COMMAND_RUN] = "run",         [RPCTL_COMMAND_START] = "start", [RPCTL_COMMAND_UPGRADE] = "upgrade",
     [RPCTL_COMMAND_RESTART] = "restart", [RPCTL_COMMAND_ABORT] = "abort", [RPCTL_COMMAND_STATUS] = "status",
-    [RPCTL_COMMAND_LOGS] = "logs",       [RPCTL_COMMAND_STOP] = "stop",   [RPCTL_COMMAND_VERSION] = "version",
-    [RPCTL_COMMAND_HELP] = "help",
+    [RPCTL_COMMAND_LOGS] = "logs",       [RPCTL_COMMAND_STOP] = "stop",   [RPCTL_COMMAND_REEXEC] = "reexec",
+    [RPCTL_COMMAND_VERSION] = "version", [RPCTL_COMMAND_HELP] = "help",
 };
 
 #define BIT(command)    (1u << (command))
@@ -98,6 +98,7 @@ static const char *help_hint(const struct parser *parser)
         [RPCTL_COMMAND_STATUS] = "rpctl help status",
         [RPCTL_COMMAND_LOGS] = "rpctl help logs",
         [RPCTL_COMMAND_STOP] = "rpctl help stop",
+        [RPCTL_COMMAND_REEXEC] = "rpctl help reexec",
         [RPCTL_COMMAND_VERSION] = "rpctl help version",
         [RPCTL_COMMAND_HELP] = "rpctl help",
         [BEFORE_COMMAND] = "rpctl help",

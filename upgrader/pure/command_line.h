@@ -23,6 +23,7 @@ enum rpctl_command {
     RPCTL_COMMAND_STATUS,
     RPCTL_COMMAND_LOGS,
     RPCTL_COMMAND_STOP,
+    RPCTL_COMMAND_REEXEC,
     RPCTL_COMMAND_VERSION,
     RPCTL_COMMAND_HELP,
     RPCTL_COMMAND_COUNT /* as a help topic: rpctl as a whole */

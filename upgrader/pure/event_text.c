@@ -189,11 +189,8 @@ static const char *past_tense(const char *operation)
 {
     static const struct {
         const char *operation, *past;
-    } words[] = {{"start", "started"},
-                 {"takeover", "taken over"},
-                 {"upgrade", "upgraded"},
-                 {"restart", "restarted"},
-                 {"stop", "stopped"}};
+    } words[] = {{"start", "started"},     {"takeover", "taken over"},        {"upgrade", "upgraded"},
+                 {"restart", "restarted"}, {"reexec", "supervisor replaced"}, {"stop", "stopped"}};
     for (size_t i = 0; i < sizeof words / sizeof words[0]; i++)
         if (strcmp(words[i].operation, operation) == 0) return words[i].past;
     return "done";

@@ -48,6 +48,11 @@ static const struct topic topics[RPCTL_COMMAND_COUNT] = {
     [RPCTL_COMMAND_STOP] = {"stop", "drain the service and end it",
                             "The server finishes what it is serving, then it and its supervisor end.\n",
                             false, false},
+    [RPCTL_COMMAND_REEXEC] =
+        {"reexec", "replace the supervisor by the rpctl that is now at its path",
+         "The same process goes on with the new program; the server notices nothing, and old\n"
+         "generations go on draining. A program that cannot go on with the service is refused.\n",
+         false, false},
     [RPCTL_COMMAND_VERSION] = {"version", "print the version of rpctl", "", false, false},
     [RPCTL_COMMAND_HELP] = {"help [COMMAND]", "print this, or the help of a command", "", false, false},
 };

@@ -23,6 +23,7 @@ static const struct {
     [RPCTL_REQUEST_FOLLOW] = {"follow", 0},
     [RPCTL_REQUEST_ABORT] = {"abort", 0},
     [RPCTL_REQUEST_STOP] = {"stop", 0},
+    [RPCTL_REQUEST_REEXEC] = {"reexec", 0},
 };
 
 const char *rpctl_request_command_name(enum rpctl_request_command command)

@@ -36,7 +36,7 @@ static void on_pidfd_readable(uv_poll_t *watch, int status, int events)
     rpctl_service_on_adopted_ended(service, instance);
 }
 
-static int watch_process(struct rpctl_service *service, struct rpctl_instance *instance)
+int rpctl_adopt_watch(struct rpctl_service *service, struct rpctl_instance *instance)
 {
     uv_poll_t *watch = malloc(sizeof *watch);
     int status = watch ? uv_poll_init(&service->loop, watch, instance->process.pidfd) : -ENOMEM;
@@ -46,6 +46,7 @@ static int watch_process(struct rpctl_service *service, struct rpctl_instance *i
         return status;
     }
     watch->data = instance;
+    service->loop.data = service;
     instance->watch = watch;
     return uv_poll_start(watch, UV_READABLE, on_pidfd_readable);
 }
@@ -60,7 +61,7 @@ static int adopt(struct rpctl_service *service, struct rpctl_instance *instance,
     instance->state = RPCTL_INSTANCE_READY;
     instance->launched_ms = uv_now(&service->loop);
     if (instance->since_ms == 0) instance->since_ms = rpctl_service_wall_ms();
-    status = watch_process(service, instance);
+    status = rpctl_adopt_watch(service, instance);
     if (status == 0) return 0;
     rpctl_process_close(&instance->process);
     instance->state = RPCTL_INSTANCE_EXITED;
@@ -254,7 +255,6 @@ int rpctl_adopt_all(struct rpctl_service *service, const struct rpctl_state *sta
     int status = 0;
 
     *ret_count = 0;
-    service->loop.data = service;
     for (size_t i = 0; state && status == 0 && i < state->generation_count; i++) {
         status = adopt_recorded(service, &state->generations[i], ret_count);
         if (status < 0)

@@ -18,6 +18,8 @@ struct rpctl_generation;
 int rpctl_adopt_all(struct rpctl_service *service, const struct rpctl_state *state, unsigned *ret_count,
                     struct rp_error *error);
 
+/* Sees the end of the instance's process, which is no child of ours. A negative errno of libuv. */
+int rpctl_adopt_watch(struct rpctl_service *service, struct rpctl_instance *instance);
 /* No callback any more. */
 void rpctl_adopt_unwatch(struct rpctl_instance *instance);
 

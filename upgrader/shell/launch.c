@@ -2,6 +2,7 @@
 #include "linux/orphans.h"
 #include "pure/child_environment.h"
 #include "pure/exit_hint.h"
+#include "shell/reexec.h"
 #include "shell/service.h"
 
 #include <assert.h>
@@ -331,7 +332,10 @@ void rpctl_service_reap(struct rpctl_service *service)
         /* What it said before it ended counts, and all of it is there to be read by now. */
         rpctl_service_notify_drain(service);
         instance = rpctl_service_find_instance(service, end.pid);
-        /* A stranger is an orphan that came to us as the subreaper. */
-        if (instance) on_ended(service, instance, &end);
+        /* A stranger is an orphan that came to us as the subreaper, or the program that shall replace us. */
+        if (instance)
+            on_ended(service, instance, &end);
+        else
+            rpctl_reexec_on_child_ended(service, &end);
     }
 }

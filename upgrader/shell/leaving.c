@@ -457,7 +457,8 @@ static void close_listeners(struct rpctl_leaving *leaving)
     struct rpctl_service *service = leaving->service;
 
     if (leaving->generation->drain.state == RPCTL_DRAIN_CLOSING) report_drained(leaving);
-    if (rpctl_rollout_is_starting(&service->rollout) || rpctl_takeover_is_undecided(service)) {
+    if (rpctl_rollout_is_starting(&service->rollout) || rpctl_takeover_is_undecided(service) ||
+        service->unsteered) {
         spread_again(leaving);
         arm(leaving, TIMER_LOOK, on_look, RPCTL_RETRY_MS);
     } else {
@@ -575,6 +576,52 @@ void rpctl_leaving_on_stopping(struct rpctl_generation *generation)
     for (unsigned i = 0; i < generation->instance_count; i++)
         if (generation->instances[i].process.pidfd >= 0 && !generation->instances[i].said_stopping) return;
     post(generation->leaving, RPCTL_DRAIN_ON_LISTENERS_CLOSED);
+}
+
+const struct rpctl_operation *rpctl_leaving_operation(const struct rpctl_leaving *leaving)
+{
+    return leaving->operation;
+}
+
+static bool is_killed(const struct rpctl_generation *generation)
+{
+    for (unsigned i = 0; i < generation->instance_count; i++)
+        if (generation->instances[i].process.pidfd >= 0 && !generation->instances[i].killed) return false;
+    return true;
+}
+
+/* Told once more are only those that were not told. */
+static void go_on_draining(struct rpctl_leaving *leaving, int64_t since_ms, int64_t deadline_ms)
+{
+    rpctl_leaving_resume(leaving->generation, deadline_ms);
+    leaving->since_ms = since_ms;
+    act(leaving, RPCTL_DRAIN_DO_STOP);
+    if (rpctl_generation_running(leaving->generation) == 0) rpctl_leaving_on_exited(leaving->generation);
+}
+
+void rpctl_leaving_go_on(struct rpctl_generation *generation, const struct rpctl_leaving_past *past)
+{
+    struct rpctl_leaving *leaving = generation->leaving;
+
+    if (past->state < RPCTL_DRAIN_DRAINING) {
+        rpctl_service_leave(generation, past->operation);
+        return;
+    }
+    leaving->operation = past->operation;
+    /* Listeners that have left the groups already are found to have; those that have not leave now. */
+    if (past->state <= RPCTL_DRAIN_UNLISTENED) {
+        go_on_draining(leaving, past->since_ms, past->deadline_ms);
+        return;
+    }
+    generation->drain.state = past->state;
+    leaving->since_ms = past->since_ms;
+    leaving->deadline_ms = past->deadline_ms;
+    if (past->state == RPCTL_DRAIN_CLOSING)
+        act(leaving, RPCTL_DRAIN_DO_CLOSE);
+    else if (rpctl_generation_running(generation) == 0)
+        rpctl_leaving_on_exited(generation);
+    else if (!is_killed(generation))
+        act(leaving, RPCTL_DRAIN_DO_KILL);
 }
 
 void rpctl_leaving_on_written(struct rpctl_generation *generation)

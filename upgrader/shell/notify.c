@@ -1,5 +1,6 @@
 #include "linux/notify_receive.h"
 #include "linux/unix_socket.h"
+#include "pure/handoff.h"
 #include "pure/notification.h"
 #include "shell/service.h"
 #include "shell/shadow.h"
@@ -139,9 +140,11 @@ void rpctl_service_notify_drain(struct rpctl_service *service)
 int rpctl_service_notify_start(struct rpctl_service *service, struct rp_error *error)
 {
     struct rpctl_service_dir *dir = service->config->dir;
+    const struct rpctl_handoff *handoff = service->config->handoff;
     int status = rpctl_service_dir_notify_path(dir, service->notify_path, error);
 
-    if (status == 0)
+    if (handoff) service->notify_fd = handoff->notify_fd;
+    if (status == 0 && !handoff)
         status = rpctl_unix_socket_bind(rpctl_service_dir_fd(dir), RPCTL_SERVICE_DIR_NOTIFY, SOCK_DGRAM,
                                         &service->notify_fd, error);
     if (status < 0) return status;

@@ -44,6 +44,7 @@ void rpctl_operation_free(struct rpctl_operation *operation)
     while (*link != operation) link = &(*link)->next;
     *link = operation->next;
     json_decref(operation->log);
+    json_decref(operation->more);
     json_decref(operation->events);
     free(operation);
 }
@@ -196,6 +197,7 @@ static json_t *result_event(const struct rpctl_operation *operation)
     if (!event) return NULL;
     if (operation->reason[0]) json_object_set_new(event, "reason", json_string(operation->reason));
     if (operation->log) json_object_set(event, "log", operation->log);
+    if (operation->more) json_object_update(event, operation->more);
     if (operation->drained) {
         json_object_set_new(event, "finished", json_integer((json_int_t)operation->finished));
         json_object_set_new(event, "cut", json_integer((json_int_t)operation->cut));

@@ -36,7 +36,8 @@ struct rpctl_operation {
 
     int exit; /* so far */
     char reason[RPCTL_OPERATION_DETAIL_BYTES];
-    json_t *log; /* the new release's last lines, or NULL */
+    json_t *more; /* further members of the result, or NULL */
+    json_t *log;  /* the new release's last lines, or NULL */
     unsigned long finished, cut;
     bool drained; /* the two figures above are there */
     bool aborted;

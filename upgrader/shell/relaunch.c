@@ -94,7 +94,7 @@ static void give_generation_up(struct rpctl_service *service, struct rpctl_insta
     struct rpctl_generation *generation = instance->generation;
 
     if (!should_run(service, generation)) return;
-    if (service->operation || service->takeover) {
+    if (service->operation || service->takeover || service->reexec) {
         relaunch_after(service, instance, RPCTL_RETRY_MS);
         return;
     }
@@ -208,7 +208,7 @@ static void begin_replacement(struct rpctl_service *service, struct rpctl_instan
 static void replace_generation(struct rpctl_service *service, struct rpctl_instance *instance)
 {
     if (!should_run(service, instance->generation)) return;
-    if (service->operation) {
+    if (service->operation || service->reexec) {
         relaunch_after(service, instance, RPCTL_RETRY_MS);
     } else if (instance->replacing) {
         instance->replacing = false;
@@ -255,6 +255,15 @@ static void relaunch_after(struct rpctl_service *service, struct rpctl_instance 
     uv_timer_init(&service->loop, instance->relaunch);
     instance->relaunch->data = relaunch;
     uv_timer_start(instance->relaunch, on_relaunch_timer, delay_ms, 0);
+}
+
+void rpctl_service_relaunch_at(struct rpctl_service *service, struct rpctl_instance *instance,
+                               int64_t when_ms)
+{
+    int64_t left_ms = when_ms - rpctl_service_wall_ms();
+
+    if (left_ms > RPCTL_BACKOFF_MAX_MS) left_ms = RPCTL_BACKOFF_MAX_MS; /* the clock was set back */
+    relaunch_after(service, instance, left_ms > 0 ? (unsigned)left_ms : 0);
 }
 
 void rpctl_service_cancel_relaunch(struct rpctl_generation *generation)

@@ -1,8 +1,10 @@
 #include "linux/unix_socket.h"
 #include "pure/exit_code.h"
+#include "pure/handoff.h"
 #include "pure/json_memory.h"
 #include "pure/policy_settings.h"
 #include "pure/request.h"
+#include "shell/reexec.h"
 #include "shell/service.h"
 
 #include <errno.h>
@@ -65,13 +67,14 @@ static void answer_follow(struct rpctl_service *service, struct rpctl_control_cl
 static void answer_abort(struct rpctl_service *service, struct rpctl_control_client *client)
 {
     struct rpctl_operation *operation = service->operation;
+    bool drains = service->operations && !service->reexec;
     char text[64];
 
     if (!operation) {
         rpctl_control_client_reject(
             client, RPCTL_EXIT_FAILED,
-            service->operations ? "too late to abort: the new generation serves, the old one is draining"
-                                : "nothing to abort: no operation is under way");
+            drains ? "too late to abort: the new generation serves, the old one is draining"
+                   : "nothing to abort: no operation is under way");
         return;
     }
     if (rpctl_rollout_is_undoing(&service->rollout)) {
@@ -156,6 +159,7 @@ static void dispatch(struct rpctl_service *service, struct rpctl_control_client 
     case RPCTL_REQUEST_WATCH: rpctl_service_watch_add(service, client); return;
     case RPCTL_REQUEST_FOLLOW: answer_follow(service, client); return;
     case RPCTL_REQUEST_ABORT: answer_abort(service, client); return;
+    case RPCTL_REQUEST_REEXEC: rpctl_reexec_begin(service, client); return;
     case RPCTL_REQUEST_STOP: answer_stop(service, client); return;
     case RPCTL_REQUEST_UPGRADE: answer_upgrade(service, client, request, "upgrade"); return;
     case RPCTL_REQUEST_RESTART: answer_upgrade(service, client, request, "restart"); return;
@@ -194,8 +198,12 @@ static void on_client_closed(struct rpctl_control_client *client, void *data)
 int rpctl_service_control_start(struct rpctl_service *service, struct rp_error *error)
 {
     static const struct rpctl_control_handlers handlers = {on_request, on_client_closed};
-    int fd;
-    int status = rpctl_unix_socket_bind(rpctl_service_dir_fd(service->config->dir), RPCTL_SERVICE_DIR_CONTROL,
+    const struct rpctl_handoff *handoff = service->config->handoff;
+    int fd = handoff ? handoff->control_fd : -1;
+    int status = 0;
+
+    if (!handoff)
+        status = rpctl_unix_socket_bind(rpctl_service_dir_fd(service->config->dir), RPCTL_SERVICE_DIR_CONTROL,
                                         SOCK_STREAM, &fd, error);
 
     if (status < 0) return status;

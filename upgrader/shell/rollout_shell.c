@@ -439,6 +439,11 @@ static bool is_busy(struct rpctl_service *service, struct rpctl_operation *opera
                              "rpctl status");
         return true;
     }
+    if (service->reexec || service->unsteered) {
+        rpctl_operation_fail(operation, "the supervisor is being replaced by a new program; wait for it: "
+                                        "rpctl status");
+        return true;
+    }
     if (service->failing) {
         rpctl_operation_fail(operation, "generation %u was given up and is being closed; try again",
                              service->failed->number);
@@ -467,7 +472,7 @@ static int make_candidate(struct rpctl_service *service, struct rpctl_operation 
     return status;
 }
 
-static void begin_witness(struct rpctl_service *service, struct rpctl_operation *operation)
+void rpctl_service_begin_witness(struct rpctl_service *service, struct rpctl_operation *operation)
 {
     struct rpctl_health health;
 
@@ -544,6 +549,6 @@ void rpctl_service_begin(struct rpctl_service *service, struct rpctl_operation *
     snprintf(operation->release, sizeof operation->release, "%s", rpctl_release_name(release));
     service->operation = operation;
     rpctl_operation_announce(operation);
-    begin_witness(service, operation);
+    rpctl_service_begin_witness(service, operation);
     begin_rollout(service, operation);
 }

@@ -47,7 +47,9 @@ struct rpctl_crash {
     bool given_up;
 };
 
+struct rpctl_handoff_log;
 struct rpctl_probe_round;
+struct rpctl_reexec;
 struct rpctl_takeover;
 
 /* An event for the rollout, with the reason for one that may end the operation. */
@@ -83,9 +85,11 @@ struct rpctl_service {
     /* Written by jobs only, read by the status too, which then tells what the kernel does even where the loop
      * has not heard of it yet: who has all traffic; 0 = nobody was steered to. */
     _Atomic unsigned steered_generation;
+    bool unsteered;             /* after a re-execution: what is steered is not known yet */
     struct rpctl_layout layout; /* the jobs' word about the groups */
     struct rpctl_keeper keeper;
     struct rpctl_takeover *takeover; /* under way, or NULL */
+    struct rpctl_reexec *reexec;     /* under way, or NULL */
     bool abandons;                   /* ends, and leaves the processes as they are */
 
     struct rpctl_generation *generations; /* newest first */
@@ -122,10 +126,10 @@ struct rpctl_service {
     struct rpctl_watch watch;
 
     uv_timer_t deadline_timer, probe_timer, bake_timer, stop_timer, progress_timer, listen_timer,
-        upkeep_timer, watch_timer, attend_timer;
+        upkeep_timer, watch_timer, attend_timer, resteer_timer;
     uv_poll_t notify_poll;
     int notify_fd;
-    uv_signal_t term_signal, int_signal, child_signal;
+    uv_signal_t term_signal, int_signal, child_signal, usr2_signal;
     struct rpctl_control_server *control;
     struct rpctl_links *links;
     struct rpctl_show *show; /* foreground output, or NULL */
@@ -155,6 +159,12 @@ int rpctl_service_show_start(struct rpctl_service *service, struct rp_error *err
 void rpctl_service_show(struct rpctl_service *service, const json_t *event);
 void rpctl_service_show_watch(struct rpctl_service *service); /* log/ was made again */
 void rpctl_service_show_stop(struct rpctl_service *service);
+/* The logs that are relayed, and how far; at most `max`. */
+size_t rpctl_service_show_logs(const struct rpctl_service *service, struct rpctl_handoff_log *ret_logs,
+                               size_t max);
+/* Goes on with them; the descriptors are taken over. */
+void rpctl_service_show_adopt(struct rpctl_service *service, const struct rpctl_handoff_log *logs,
+                              size_t count);
 
 /* --- rollout_shell.c: carries out what the rollout decides -----------------------------------------------
  */
@@ -163,6 +173,9 @@ void rpctl_service_show_stop(struct rpctl_service *service);
  * operation's result at once. The operation must be new and followed by those who want to hear. */
 void rpctl_service_begin(struct rpctl_service *service, struct rpctl_operation *operation,
                          const struct rpctl_release *release);
+
+/* A client of our own beside the operation, where its policy wants one. */
+void rpctl_service_begin_witness(struct rpctl_service *service, struct rpctl_operation *operation);
 
 /* Feeds the rollout. Events that come while it acts are queued, in order. */
 void rpctl_service_post(struct rpctl_service *service, enum rpctl_rollout_event event);
@@ -200,6 +213,9 @@ void rpctl_service_relaunch_missing(struct rpctl_service *service, struct rpctl_
 void rpctl_service_attend(struct rpctl_service *service);
 /* Another generation serves now: the one that was given up is not shown any more. */
 void rpctl_relaunch_forget_failed(struct rpctl_service *service);
+/* At this moment (wall clock), or now when that is over. */
+void rpctl_service_relaunch_at(struct rpctl_service *service, struct rpctl_instance *instance,
+                               int64_t when_ms);
 
 /* --- sweep.c: what outlives its process ------------------------------------------------------------------
  */
@@ -292,6 +308,11 @@ void rpctl_steering_take_over(struct rpctl_service *service, struct rpctl_genera
  * stay for some time: rpctl_groups_doom. */
 void rpctl_steering_doom(struct rpctl_service *service, struct rpctl_generation *generation, bool doomed,
                          rpctl_steering_cb *callback);
+/* In a program that goes on in the place of another, before any job: what that one knew of the groups, with
+ * its descriptors, which are taken over. All traffic is steered to `steered` already (0 = nothing is). On an
+ * error the groups are there, but what is steered is not known. */
+int rpctl_steering_restore(struct rpctl_service *service, const struct rpctl_state_group *recorded,
+                           size_t count, unsigned steered, struct rp_error *error);
 /* The ordered close of its listeners; then, when only one generation is left and nothing is under way,
  * detach. */
 void rpctl_steering_close(struct rpctl_service *service, struct rpctl_generation *generation,
@@ -318,6 +339,16 @@ void rpctl_service_stay(struct rpctl_generation *generation);
 void rpctl_leaving_resume(struct rpctl_generation *generation, int64_t deadline_ms);
 /* A process of it has said that it stops. */
 void rpctl_leaving_on_stopping(struct rpctl_generation *generation);
+/* The operation whose result waits for it, or NULL. */
+const struct rpctl_operation *rpctl_leaving_operation(const struct rpctl_leaving *leaving);
+/* In a program that goes on in the place of another: the drain goes on where it stood. One in which the
+ * processes were not told to stop yet begins anew. */
+struct rpctl_leaving_past {
+    enum rpctl_drain_state state;
+    int64_t since_ms, deadline_ms;     /* wall clock */
+    struct rpctl_operation *operation; /* or NULL */
+};
+void rpctl_leaving_go_on(struct rpctl_generation *generation, const struct rpctl_leaving_past *past);
 /* What was to be on disk is there, or cannot be. */
 void rpctl_leaving_on_written(struct rpctl_generation *generation);
 /* The operation's result is out, or on its way. */

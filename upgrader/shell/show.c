@@ -2,6 +2,7 @@
 #include "linux/service_dir.h"
 #include "linux/terminal.h"
 #include "pure/event_text.h"
+#include "pure/handoff.h"
 #include "shell/service.h"
 
 #include <errno.h>
@@ -131,6 +132,36 @@ static void on_log_written(uv_fs_event_t *watch, const char *name, int events, i
     (void)name;
     (void)events;
     if (status == 0) relay_all(watch->data);
+}
+
+/* --- from one program to the next --------------------------------------------------------------------------
+ */
+
+size_t rpctl_service_show_logs(const struct rpctl_service *service, struct rpctl_handoff_log *ret_logs,
+                               size_t max)
+{
+    const struct rpctl_show *show = service->show;
+    size_t count = 0;
+
+    for (size_t i = 0; show && i < RELAYED_LOGS && count < max; i++)
+        if (show->logs[i].generation > 0)
+            ret_logs[count++] = (struct rpctl_handoff_log){show->logs[i].generation, show->logs[i].reader.fd,
+                                                           show->logs[i].reader.offset};
+    return count;
+}
+
+void rpctl_service_show_adopt(struct rpctl_service *service, const struct rpctl_handoff_log *logs,
+                              size_t count)
+{
+    struct rpctl_show *show = service->show;
+
+    for (size_t i = 0; i < count; i++) {
+        if (show && i < RELAYED_LOGS)
+            show->logs[i] = (struct relayed){logs[i].generation, {logs[i].fd, logs[i].offset}};
+        else
+            close(logs[i].fd);
+    }
+    if (show) relay_all(show);
 }
 
 /* --- beginning and end

@@ -1,10 +1,14 @@
 #include "shell/supervisor.h"
 
 #include "linux/log_file.h"
+#include "linux/reexec.h"
 #include "linux/state_file.h"
 #include "linux/unix_socket.h"
 #include "pure/exit_code.h"
+#include "pure/handoff.h"
 #include "shell/adopt.h"
+#include "shell/reexec.h"
+#include "shell/resume.h"
 #include "shell/service.h"
 #include "shell/takeover.h"
 
@@ -30,8 +34,9 @@ static void close_own_handles(struct rpctl_service *service)
         (uv_handle_t *)&service->bake_timer,     (uv_handle_t *)&service->stop_timer,
         (uv_handle_t *)&service->progress_timer, (uv_handle_t *)&service->listen_timer,
         (uv_handle_t *)&service->upkeep_timer,   (uv_handle_t *)&service->watch_timer,
+        (uv_handle_t *)&service->attend_timer,   (uv_handle_t *)&service->resteer_timer,
         (uv_handle_t *)&service->term_signal,    (uv_handle_t *)&service->int_signal,
-        (uv_handle_t *)&service->child_signal,   (uv_handle_t *)&service->attend_timer,
+        (uv_handle_t *)&service->child_signal,   (uv_handle_t *)&service->usr2_signal,
     };
 
     for (size_t i = 0; i < sizeof handles / sizeof *handles; i++) uv_close(handles[i], NULL);
@@ -177,6 +182,7 @@ static void stop_timers(struct rpctl_service *service)
     uv_timer_stop(&service->stop_timer);
     uv_timer_stop(&service->listen_timer);
     uv_timer_stop(&service->attend_timer);
+    uv_timer_stop(&service->resteer_timer);
 }
 
 static void let_go(struct rpctl_generation *generation)
@@ -224,6 +230,7 @@ void rpctl_service_stop(struct rpctl_service *service, struct rpctl_operation *o
     service->first_release_waits = false;
     rpctl_service_log(service, "stopping");
     stop_timers(service);
+    rpctl_reexec_cancel(service);
     rpctl_takeover_cancel(service);
     rpctl_service_probe_cancel(service);
     end_operations(service, operation);
@@ -264,6 +271,12 @@ static void on_stop_signal(uv_signal_t *handle, int signal_number)
 {
     (void)signal_number;
     rpctl_service_stop(handle->data, NULL);
+}
+
+static void on_reexec_signal(uv_signal_t *handle, int signal_number)
+{
+    (void)signal_number;
+    rpctl_reexec_begin(handle->data, NULL);
 }
 
 static void on_child_signal(uv_signal_t *handle, int signal_number)
@@ -318,13 +331,15 @@ static void init_handles(struct rpctl_service *service)
 {
     uv_timer_t *const timers[] = {&service->deadline_timer, &service->probe_timer,    &service->bake_timer,
                                   &service->stop_timer,     &service->progress_timer, &service->listen_timer,
-                                  &service->upkeep_timer,   &service->watch_timer,    &service->attend_timer};
+                                  &service->upkeep_timer,   &service->watch_timer,    &service->attend_timer,
+                                  &service->resteer_timer};
 
     for (size_t i = 0; i < sizeof timers / sizeof *timers; i++) init_timer(service, timers[i]);
     uv_timer_start(&service->upkeep_timer, on_upkeep, RPCTL_UPKEEP_MS, RPCTL_UPKEEP_MS);
     init_signal(service, &service->term_signal, on_stop_signal, SIGTERM);
     init_signal(service, &service->int_signal, on_stop_signal, SIGINT);
     init_signal(service, &service->child_signal, on_child_signal, SIGCHLD);
+    init_signal(service, &service->usr2_signal, on_reexec_signal, SIGUSR2);
 }
 
 static mode_t current_umask(void)
@@ -381,8 +396,9 @@ static bool write_ready_line(const struct rpctl_service *service, const char *li
 /* What can fail. The rest of the service is zeroes until then. */
 static int prepare(struct rpctl_service *service, struct rp_error *error)
 {
-    int status = rpctl_service_dir_lock(service->config->dir, NULL, error);
+    int status = 0;
 
+    if (!service->config->handoff) status = rpctl_service_dir_lock(service->config->dir, NULL, error);
     if (status == 0) status = rpctl_boot_id_read(service->boot_id, error);
     if (status == 0) status = rpctl_process_start_time(getpid(), &service->start_time);
     service->umask = current_umask();
@@ -398,10 +414,11 @@ static int prepare(struct rpctl_service *service, struct rp_error *error)
 static int start_links(struct rpctl_service *service, struct rp_error *error)
 {
     struct rpctl_service_dir *dir = service->config->dir;
-    int fd = -1;
+    const struct rpctl_handoff *handoff = service->config->handoff;
+    int fd = handoff ? handoff->instances_fd : -1;
     int status = rpctl_service_dir_instances_path(dir, service->instances_path, error);
 
-    if (status == 0)
+    if (status == 0 && !handoff)
         status = rpctl_unix_socket_bind(rpctl_service_dir_fd(dir), RPCTL_SERVICE_DIR_INSTANCES,
                                         SOCK_SEQPACKET, &fd, error);
     return status == 0 ? rpctl_links_new(&service->loop, fd, &service->links, error) : status;
@@ -431,7 +448,9 @@ static int find_predecessor(struct rpctl_service *service, struct rp_error *erro
 
 static void run(struct rpctl_service *service)
 {
-    if (!write_ready_line(service, "ok")) {
+    if (service->config->handoff) {
+        rpctl_service_reap(service); /* who has died meanwhile */
+    } else if (!write_ready_line(service, "ok")) {
         service->exit_code = RPCTL_EXIT_BUG;
         rpctl_service_stop(service, NULL);
     } else if (service->config->ready_fd < 0) {
@@ -476,6 +495,29 @@ static int fail(struct rpctl_service *service, const struct rp_error *error)
     return error->code == -EBUSY ? RPCTL_EXIT_BUSY : RPCTL_EXIT_BUG;
 }
 
+static void do_nothing(uv_work_t *work)
+{
+    (void)work;
+}
+
+static void nothing_done(uv_work_t *work, int status)
+{
+    (void)work;
+    (void)status;
+}
+
+/* Its threads inherit the blocking, so that signals are caught by this thread alone, which can hold them back
+ * (shell/reexec.h). libuv starts all of them with the first work. */
+static void start_pool(struct rpctl_service *service)
+{
+    static uv_work_t work;
+    sigset_t before;
+
+    rpctl_signals_block(&before);
+    uv_queue_work(&service->loop, &work, do_nothing, nothing_done);
+    rpctl_signals_restore(&before);
+}
+
 static int supervise(struct rpctl_service *service)
 {
     struct rp_error error = {0};
@@ -489,8 +531,12 @@ static int supervise(struct rpctl_service *service)
     rpctl_rollout_init(&service->rollout);
     init_handles(service);
     rpctl_keeper_start(&service->keeper, service);
+    start_pool(service);
     status = open_sockets(service, &error);
-    if (status == 0) status = find_predecessor(service, &error);
+    if (status == 0 && service->config->handoff)
+        status = rpctl_resume(service, &error);
+    else if (status == 0)
+        status = find_predecessor(service, &error);
     if (status < 0) {
         service->exit_code = fail(service, &error);
         abandon_all(service);

@@ -9,6 +9,8 @@
 #include "linux/service_dir.h"
 #include "pure/policy.h"
 
+struct rpctl_handoff;
+
 struct rpctl_supervisor_config {
     const char *name;
     struct rpctl_service_dir *dir; /* open and locked by the supervisor; stays the caller's */
@@ -16,6 +18,8 @@ struct rpctl_supervisor_config {
     char **args;                   /* NULL-terminated, without argv[0] */
     char **env;                    /* NULL-terminated "K=V", added to the environment of every generation */
     struct rpctl_policy policy;
+    const char *program;                 /* path of rpctl itself; NULL = not known */
+    const struct rpctl_handoff *handoff; /* of the program in whose place this one goes on; or NULL */
     bool foreground; /* rpctl run: prints the start's events, relays the logs, drains at Ctrl-C */
     bool json;
     bool quiet;

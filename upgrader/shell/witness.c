@@ -154,6 +154,11 @@ int rpctl_witness_start(uv_loop_t *loop, const struct rp_address *addresses, siz
     return 0;
 }
 
+void rpctl_witness_resume(struct rpctl_witness *witness, const struct rpctl_witness_figures *figures)
+{
+    witness->figures = *figures;
+}
+
 const struct rpctl_witness_figures *rpctl_witness_figures(const struct rpctl_witness *witness)
 {
     return &witness->figures;

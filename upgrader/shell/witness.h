@@ -35,6 +35,9 @@ int rpctl_witness_start(uv_loop_t *loop, const struct rp_address *addresses, siz
                         enum rpctl_health_kind kind, const char *path, unsigned per_second,
                         struct rpctl_witness **ret_witness);
 
+/* Goes on counting from these figures. */
+void rpctl_witness_resume(struct rpctl_witness *witness, const struct rpctl_witness_figures *figures);
+
 /* The figures so far, valid until the loop's next turn. */
 const struct rpctl_witness_figures *rpctl_witness_figures(const struct rpctl_witness *witness);
 

@@ -13,8 +13,10 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -56,6 +58,7 @@ CALL(int, inotify_add_watch, ENOSPC, (int fd, const char *path, uint32_t mask), 
 CALL(int, inotify_init1, EMFILE, (int flags), (flags))
 CALL(off_t, lseek, EIO, (int fd, off_t offset, int whence), (fd, offset, whence))
 CALL(int, lstat, EIO, (const char *path, struct stat *status), (path, status))
+CALL(int, memfd_create, EMFILE, (const char *name, unsigned flags), (name, flags))
 CALL(int, mkdir, ENOSPC, (const char *path, mode_t mode), (path, mode))
 CALL(int, mkdirat, ENOSPC, (int dir, const char *path, mode_t mode), (dir, path, mode))
 CALL(ssize_t, pread, EIO, (int fd, void *bytes, size_t count, off_t offset), (fd, bytes, count, offset))
@@ -100,6 +103,7 @@ POINTER(struct mnl_socket *, mnl_socket_open2, EMFILE, (int bus, int flags), (bu
 
 /* --- processes --- */
 
+CALL(int, execv, ENOMEM, (const char *path, char *const *arguments), (path, arguments))
 CALL(pid_t, fork, EAGAIN, (void), ())
 CALL(pid_t, getsid, ESRCH, (pid_t pid), (pid))
 CALL(int, kill, EPERM, (pid_t pid, int number), (pid, number))
@@ -107,6 +111,7 @@ CALL(int, pipe2, EMFILE, (int fds[2], int flags), (fds, flags))
 CALL(int, poll, ENOMEM, (struct pollfd * polled, nfds_t count, int timeout), (polled, count, timeout))
 CALL(int, sched_getaffinity, EPERM, (pid_t pid, size_t bytes, cpu_set_t *set), (pid, bytes, set))
 CALL(int, sched_setaffinity, EPERM, (pid_t pid, size_t bytes, const cpu_set_t *set), (pid, bytes, set))
+CALL(int, setenv, ENOMEM, (const char *name, const char *value, int replace), (name, value, replace))
 CALL(int, signalfd, EMFILE, (int fd, const sigset_t *signals, int flags), (fd, signals, flags))
 CALL(pid_t, waitpid, EINTR, (pid_t pid, int *status, int options), (pid, status, options))
 CALL(int, waitid, EINTR, (idtype_t type, id_t id, siginfo_t *info, int options), (type, id, info, options))
