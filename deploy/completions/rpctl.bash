@@ -5,7 +5,7 @@
 # against `rpctl help`. Readline cuts words at '=' and ':' too, so they are put together again first, and what stands
 # before the last cut is taken off every answer.
 
-_rpctl_commands='run start upgrade restart abort status logs stop version help'
+_rpctl_commands='run start upgrade restart abort status logs stop reexec version help'
 _rpctl_global='-n --name --dir --json -q --quiet -h --help'
 _rpctl_policy='--instances --health --health-count --health-interval --ready-timeout --bake --quiesce-timeout
     --drain-timeout --idle-grace --max-draining --max-restarts --wait --stop-signal --witness --allow-drop --config'
