@@ -357,6 +357,7 @@ class Box:
         # Into files, because the standard error of a supervisor in the background is lost.
         for variable in ("ASAN_OPTIONS", "UBSAN_OPTIONS", "LSAN_OPTIONS", "TSAN_OPTIONS"):
             self.env[variable] = f"{os.environ.get(variable, '')}:log_path={self.dir}/sanitizer:print_stacktrace=1"
+        self.program = "rpctl"  # in BIN_DIR, or an absolute path
         self.identity = {}  # of whom rpctl runs as: user, group, … of subprocess
         self.children = []
         self.held = []
@@ -394,8 +395,8 @@ class Box:
         except OSError:
             return False
 
-    def rpctl_command(self, words, program="rpctl", name=None, json_output=True):
-        command = [str(BIN_DIR / program)]
+    def rpctl_command(self, words, program=None, name=None, json_output=True):
+        command = [str(BIN_DIR / (program or self.program))]
         if name:
             command += ["--name", name]
         if json_output:
