@@ -26,6 +26,7 @@ ANSWER = "rpctl-can-resume"
 CLIENTS = 8 if harness.SANITIZED else 32  # of each of two kinds
 ROUNDS = 6 if harness.SANITIZED else 20
 EVENT_BYTES = 25_000
+STOP_STEP = 0.001  # seconds: from the answer of the new program over the exec to its first turn
 MEMORY_SLACK_KIB = 1024  # the heap's own steps; a leak of a few KiB a round is beyond it
 
 
@@ -68,6 +69,15 @@ class ReexecCase(services.ServiceCase):
         counts = [harness.descriptor_count(pid) for _ in range(3)]
         return counts[0] if len(set(counts)) == 1 else None
 
+    def inheritable(self, pid):
+        """Descriptors that are not close-on-exec, but for the three that are for everybody."""
+        found = []
+        for path in pathlib.Path(f"/proc/{pid}/fdinfo").iterdir():
+            flags = next(line for line in path.read_text().splitlines() if line.startswith("flags:"))
+            if int(path.name) > 2 and not int(flags.split()[1], 8) & os.O_CLOEXEC:
+                found.append(path.name)
+        return found
+
     def assert_works(self, generation):
         """All that a supervisor does: a crash is made good with the same listeners, an upgrade and a stop work."""
         inodes, pid = self.listener_inodes(), self.pid_of(generation)
@@ -102,6 +112,7 @@ class IdleTest(ReexecCase):
             self.assertEqual(after[key], before[key], key)
         self.assertNotIn("operation", after)
         self.assertEqual((self.pid_of(1), self.listener_inodes()), (server, inodes))
+        self.assertEqual(self.inheritable(after["supervisor"]["pid"]), [])
         self.assertEqual((self.box.rpctl_dir / "default/lock").stat().st_ino, lock)
         self.assertIn(str(before["supervisor"]["pid"]), str(self.assert_code(self.box.rpctl("start", services.V1), 4)))
         self.assertIn(VERSION, self.box.rpctl("version", json_output=False).out)
@@ -152,15 +163,17 @@ class IdleTest(ReexecCase):
         self.assert_works(1)
 
     def test_it_is_stopped_meanwhile(self):
-        """SIGTERM is not lost in whatever moment it comes."""
-        for _ in range(5 if harness.SANITIZED else 20):
+        """SIGTERM is not lost, and does not kill, in whatever moment it comes."""
+        for i in range(ROUNDS):
             self.start()
-            pid = self.supervisor()["pid"]
+            pid, server = self.supervisor()["pid"], self.pid_of(1)
             reexec = self.box.operation("reexec")
-            reexec.next_event()
+            reexec.until_phase("resume")
+            harness.let_pass(i * STOP_STEP)
             os.kill(pid, signal.SIGTERM)
             harness.wait_gone(pid)
             self.assertIn(reexec.finish().code, (0, 1))
+            self.assertFalse(harness.process_exists(server), f"killed {i * STOP_STEP} s after the answer")
 
     def test_a_launch_that_is_put_off_stays_so(self):
         """The back-off goes on where it stood."""
@@ -254,6 +267,22 @@ class DrainTest(ReexecCase):
         self.wait_for_generations({2: "serving"})
         self.assert_works(2)
 
+    def test_what_is_steered_is_known(self):
+        """32 listeners close beside two that serve, which change places with them: the new program steers around."""
+        self.start(more=("--workers", "32"))
+        with self.download() as download:
+            upgrade = self.box.operation("upgrade", "--bake", "0", services.V2, *self.listen)
+            upgrade.until_phase("drain")
+            with self.load(fresh=2 * CLIENTS) as load:
+                load.answers(50)
+                self.reexec()
+                self.assertTrue(download.is_whole())
+                self.assert_code(upgrade.finish(), 0)
+                load.answers(200)
+                self.assert_spotless(load)
+        self.assertEqual(len(self.listener_inodes()), 2)
+        self.stop()
+
     def test_again_and_again(self):
         download, upgrade = self.drain()
         for _ in range(5):
@@ -269,6 +298,7 @@ class DrainTest(ReexecCase):
         with self.download():
             upgrade = self.box.operation("upgrade", "--bake", "0", "--drain-timeout", "3s", services.V2, *self.listen)
             upgrade.until_phase("drain")
+            harness.let_pass(2)  # of three
             self.reexec()
             outcome = self.assert_code(upgrade.finish(), 7)
         self.assertEqual(outcome.result["cut"], 1)
@@ -328,6 +358,7 @@ class RefusedTest(ReexecCase):
     def assert_as_before(self):
         pid = self.supervisor()["pid"]
         self.assertEqual((self.supervisor(), self.pid_of(1), self.listener_inodes(), self.descriptors(pid)), self.before)
+        self.assertEqual(self.inheritable(pid), [])
         self.assertNotIn("operation", self.box.status())
         self.assertEqual(self.get().generation, "1")
 
@@ -538,8 +569,9 @@ class ClientsTest(ReexecCase):
                 answers.append((command, list(control.events(self.box, command, **members))))
 
         upgrade = {"binary": str(services.V2), "policy": {"bake": "0", "health-interval": "10ms"}}
-        threads = [threading.Thread(target=ask, args=("status",)), threading.Thread(target=ask, args=("follow",)),
-                   threading.Thread(target=ask, args=("upgrade",), kwargs=upgrade)]
+        # So many that connections are counted without a pause.
+        threads = [threading.Thread(target=ask, args=("status",)) for _ in range(6)]
+        threads += [threading.Thread(target=ask, args=("follow",)), threading.Thread(target=ask, args=("upgrade",), kwargs=upgrade)]
         with self.load(fresh=CLIENTS) as load:
             for thread in threads:
                 thread.start()
