@@ -126,6 +126,7 @@ static int adopt_recorded_instance(struct rpctl_service *service, struct rpctl_g
     if (status < 0) return status;
     (*count)++;
     if (recorded->state == RPCTL_INSTANCE_STOPPING) instance->state = RPCTL_INSTANCE_STOPPING;
+    instance->told = recorded->state == RPCTL_INSTANCE_STOPPING;
     return 0;
 }
 

@@ -37,6 +37,7 @@ struct rpctl_leaving {
     int64_t since_ms, deadline_ms;                 /* wall clock; 0 = not yet */
     bool stop_waits;                               /* for the state to be on disk */
     bool doomed;                                   /* … its listeners, or on the way to be */
+    bool resumed;                                  /* … and nobody knows yet whether it was told to stop */
     enum rpctl_drain_action retry;
     enum rpctl_drain_state retry_state;
 };
@@ -252,13 +253,27 @@ static void watch_work(struct rpctl_job *job)
                                         &self->error);
 }
 
+/* The former supervisor may have died between writing down that it would tell them and telling them. Whoever
+ * has been told and is not known to have been has closed its listeners by now; a second signal would end it
+ * at once. */
+static void tell_those_resumed(struct rpctl_leaving *leaving)
+{
+    if (!leaving->resumed) return;
+    leaving->resumed = false;
+    if (rpctl_service_signal(leaving->generation, leaving->generation->policy.stop_signal) < 0)
+        retry_later(leaving, RPCTL_DRAIN_DO_STOP);
+}
+
 static void watch_done(struct rpctl_job *job)
 {
     struct leaving_job result;
     struct rpctl_leaving *leaving = take_job(job, &result);
 
     if (!leaving) return;
-    if (result.held && leaving->generation->drain.state == RPCTL_DRAIN_DRAINING) spread_again(leaving);
+    if (result.held && leaving->generation->drain.state == RPCTL_DRAIN_DRAINING) {
+        spread_again(leaving);
+        tell_those_resumed(leaving);
+    }
     post(leaving, result.held ? RPCTL_DRAIN_ON_LISTENERS_HELD : RPCTL_DRAIN_ON_LISTENERS_CLOSED);
 }
 
@@ -564,6 +579,7 @@ void rpctl_leaving_resume(struct rpctl_generation *generation, int64_t deadline_
     generation->state = RPCTL_GENERATION_DRAINING;
     generation->drain.state = RPCTL_DRAIN_DRAINING;
     leaving->since_ms = now_ms;
+    leaving->resumed = true;
     leaving->drain_timeout_ms = (unsigned)left_ms;
     act(leaving, RPCTL_DRAIN_DO_ARM_DEADLINE);
     act(leaving, RPCTL_DRAIN_DO_ARM_LOOK);
