@@ -9,9 +9,11 @@
 /* A generation that new connections may come to, and one that could take them all. */
 static char text[160];
 
+/* From DRAINING on there is no way back: it is about to be told to stop. */
 static bool is_fit(const struct generation *generation)
 {
-    return generation->exists && generation->proven && world_can_serve(generation);
+    return generation->exists && generation->proven && generation->drain < RPCTL_DRAIN_DRAINING &&
+           world_can_serve(generation);
 }
 
 /* Somebody has died of whom the supervisor has not heard. */

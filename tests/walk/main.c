@@ -46,10 +46,14 @@ static void *grow(void *memory, size_t count, size_t bytes)
 static uint64_t hash(const struct world *world)
 {
     const unsigned char *bytes = (const unsigned char *)world;
-    uint64_t value = 0x9e3779b97f4a7c15u;
+    uint64_t value = 0x9e3779b97f4a7c15u, word = 0;
 
-    for (size_t i = 0; i < sizeof *world; i++) value = (value ^ bytes[i]) * 0x100000001b3u;
-    return value ^ value >> 29;
+    for (size_t i = 0; i < sizeof *world; i += sizeof word) {
+        memcpy(&word, bytes + i, sizeof *world - i < sizeof word ? sizeof *world - i : sizeof word);
+        value = (value ^ word) * 0xff51afd7ed558ccdu;
+        value ^= value >> 32;
+    }
+    return value;
 }
 
 static uint32_t *slot_of(const struct graph *graph, const struct world *world)
@@ -256,13 +260,28 @@ static bool walk(const struct walk_config *config)
     return good;
 }
 
-/* Every one is over two upgrades, one of which may begin while the old generation of the other still drains.
- */
+/* With two upgrades, the second may begin while the old generation of the first still drains. */
 static const struct walk_config walks[] = {
-    {.name = "process-crash", .processes = 1, .health_count = 2, .process_crash = true},
-    {.name = "process-crash-unprobed", .processes = 1, .process_crash = true},
-    {.name = "process-crash-of-two", .processes = 2, .health_count = 1, .process_crash = true},
-    {.name = "supervisor-crash", .processes = 1, .health_count = 1, .supervisor_crash = true},
+    {.name = "process",
+     .processes = 1,
+     .health_count = 2,
+     .upgrades = 2,
+     .failures = true,
+     .process_crash = true},
+    {.name = "unprobed", .processes = 1, .upgrades = 1, .failures = true, .process_crash = true},
+    {.name = "two-processes",
+     .processes = 2,
+     .health_count = 1,
+     .upgrades = 1,
+     .failures = true,
+     .process_crash = true},
+    {.name = "supervisor", .processes = 1, .health_count = 1, .upgrades = 2, .supervisor_crash = true},
+    {.name = "supervisor-failures",
+     .processes = 1,
+     .health_count = 1,
+     .upgrades = 1,
+     .failures = true,
+     .supervisor_crash = true},
 };
 
 int main(int argc, char **argv)

@@ -19,6 +19,7 @@ static const char *const moves[MOVE_COUNT] = {
     [MOVE_DONE] = "job tells",
     [MOVE_PROBE_GOOD] = "probe good",
     [MOVE_PROBE_BAD] = "probe bad",
+    [MOVE_UNLISTEN] = "has closed its listeners",
     [MOVE_SWEPT] = "swept",
     [MOVE_READY_TIMER] = "ready timeout",
     [MOVE_PROBE_TIMER] = "probe timer",
@@ -42,13 +43,21 @@ static const char *const phases[] = {[PROCESS_NONE] = "-",
                                      [PROCESS_READY] = "ready",
                                      [PROCESS_DEAD] = "dead"};
 
-static const char *const jobs[] = {[JOB_NONE] = "",         [JOB_ADD] = "add",
-                                   [JOB_PIN] = "pin",       [JOB_CHECK] = "check",
-                                   [JOB_SHIFT] = "shift",   [JOB_UNSHIFT] = "unshift",
-                                   [JOB_DETACH] = "detach", [JOB_CLOSE_CANDIDATE] = "close-candidate",
-                                   [JOB_LEND] = "lend",     [JOB_CLOSE_LEAVING] = "close",
-                                   [JOB_SETTLE] = "settle", [JOB_LOOK] = "look",
-                                   [JOB_COUNT] = "count",   [JOB_TAKE_OVER] = "take-over"};
+static const char *const jobs[] = {[JOB_NONE] = "",
+                                   [JOB_ADD] = "add",
+                                   [JOB_PIN] = "pin",
+                                   [JOB_CHECK] = "check",
+                                   [JOB_SHIFT] = "shift",
+                                   [JOB_UNSHIFT] = "unshift",
+                                   [JOB_DETACH] = "detach",
+                                   [JOB_CLOSE_CANDIDATE] = "close-candidate",
+                                   [JOB_LEND] = "lend",
+                                   [JOB_CLOSE_LEAVING] = "close",
+                                   [JOB_SETTLE] = "settle",
+                                   [JOB_LOOK] = "look",
+                                   [JOB_COUNT] = "count",
+                                   [JOB_DOOM] = "doom",
+                                   [JOB_TAKE_OVER] = "take-over"};
 
 void world_print_move(const struct move *move)
 {

@@ -12,7 +12,6 @@
 
 #define MAX_DRAINING 2 /* --max-draining */
 #define POSTED_MAX   8
-#define UPGRADES     2
 
 const char *world_fault;
 
@@ -83,6 +82,18 @@ bool world_is_open(const struct generation *generation)
 static bool lives(const struct process *process)
 {
     return process->phase != PROCESS_NONE && process->phase != PROCESS_DEAD;
+}
+
+/* One that was told while it was starting holds on to what it has. */
+static bool have_closed(const struct generation *generation)
+{
+    for (size_t i = 0; i < WALK_PROCESSES_MAX; i++) {
+        const struct process *process = &generation->processes[i];
+
+        if (lives(process) && (process->phase != PROCESS_READY || !(process->flags & PROCESS_TOLD)))
+            return false;
+    }
+    return world_running(generation) > 0;
 }
 
 bool world_can_serve(const struct generation *generation)
@@ -328,14 +339,33 @@ static void stop_processes(struct world *world, unsigned number)
     tell_all(world, number);
 }
 
-static void close_listeners(struct world *world, unsigned number)
+static bool is_starting(const struct world *world)
 {
     const struct rpctl_rollout rollout = {.state = world->rollout};
 
-    if (rpctl_rollout_is_starting(&rollout))
-        get(world, number)->timers |= TIMER_LOOK;
-    else
+    return rpctl_rollout_is_starting(&rollout);
+}
+
+static void close_listeners(struct world *world, unsigned number)
+{
+    if (!is_starting(world) && !is_held(world)) {
         add_job(world, JOB_CLOSE_LEAVING, number);
+        return;
+    }
+    get(world, number)->doomed = 0;
+    get(world, number)->timers |= TIMER_LOOK;
+}
+
+/* What may come to listeners that are about to go is led elsewhere first: a matter of places, but it takes
+ * its time. */
+static void stop(struct world *world, unsigned number)
+{
+    if (get(world, number)->doomed || is_starting(world)) {
+        stop_processes(world, number);
+        return;
+    }
+    get(world, number)->doomed = 1;
+    add_job(world, JOB_DOOM, number);
 }
 
 static void drain_finish(struct world *world, unsigned number)
@@ -360,14 +390,18 @@ static void act_drain(struct world *world, unsigned number, enum rpctl_drain_act
     switch (action) {
     case RPCTL_DRAIN_DO_SETTLE: add_job(world, JOB_SETTLE, number); return;
     case RPCTL_DRAIN_DO_LOOK: add_job(world, JOB_LOOK, number); return;
-    case RPCTL_DRAIN_DO_ARM_LOOK: generation->timers |= TIMER_LOOK; return;
+    case RPCTL_DRAIN_DO_ARM_LOOK:
+        if (generation->drain != RPCTL_DRAIN_DRAINING) generation->timers |= TIMER_LOOK;
+        return;
     case RPCTL_DRAIN_DO_ARM_QUIESCE: generation->timers |= TIMER_QUIESCE; return;
     case RPCTL_DRAIN_DO_ARM_DEADLINE: generation->timers |= TIMER_DEADLINE; return;
     case RPCTL_DRAIN_DO_DISARM: generation->timers = 0; return;
     case RPCTL_DRAIN_DO_QUIET:
         if (number == world->serving) post(world, RPCTL_ROLLOUT_ON_OLD_QUIET);
         return;
-    case RPCTL_DRAIN_DO_STOP: stop_processes(world, number); return;
+    case RPCTL_DRAIN_DO_DISARM_LOOK: generation->timers &= (uint8_t)~TIMER_LOOK; return;
+    case RPCTL_DRAIN_DO_WATCH: return;
+    case RPCTL_DRAIN_DO_STOP: stop(world, number); return;
     case RPCTL_DRAIN_DO_KILL: add_job(world, JOB_COUNT, number); return;
     case RPCTL_DRAIN_DO_CLOSE: close_listeners(world, number); return;
     case RPCTL_DRAIN_DO_FINISH: drain_finish(world, number); return;
@@ -857,6 +891,7 @@ static bool do_job(struct world *world, const struct job *job, bool works)
     case JOB_SETTLE:
     case JOB_LOOK:
     case JOB_COUNT:
+    case JOB_DOOM:
     case JOB_NONE: break;
     }
     return works;
@@ -865,14 +900,16 @@ static bool do_job(struct world *world, const struct job *job, bool works)
 /* The failure of a look is that it finds something. */
 static bool can_fail(const struct world *world, const struct job *job)
 {
+    if (!config->failures && job->type != JOB_LOOK) return false;
     if (job->type == JOB_ADD) return job->generation == world->candidate;
-    return job->type != JOB_LEND && job->type != JOB_COUNT && job->type != JOB_DETACH;
+    return job->type != JOB_LEND && job->type != JOB_COUNT && job->type != JOB_DOOM &&
+           job->type != JOB_DETACH;
 }
 
 /* What it does is seen by nobody but whom it tells. */
 static bool is_silent(const struct job *job)
 {
-    return is_drain_job(job) || job->type == JOB_LEND;
+    return is_drain_job(job) || job->type == JOB_LEND || job->type == JOB_DOOM;
 }
 
 static void job_done(struct world *world);
@@ -919,7 +956,7 @@ static void drain_job_done(struct world *world, const struct job *job, bool good
     if (!generation->exists || job->stale) return;
     if (job->type == JOB_LOOK)
         post_drain(world, job->generation, good ? RPCTL_DRAIN_ON_LOOK_EMPTY : RPCTL_DRAIN_ON_LOOK_BUSY);
-    else if (job->type == JOB_COUNT && generation->drain == RPCTL_DRAIN_KILLING)
+    else if (job->type == JOB_COUNT && generation->drain < RPCTL_DRAIN_CLOSING)
         kill_all(world, job->generation);
     else if (job->type == JOB_SETTLE && good)
         post_drain(world, job->generation, RPCTL_DRAIN_ON_SETTLED);
@@ -968,6 +1005,10 @@ static void tell(struct world *world, const struct job *job, bool good)
     case JOB_SETTLE:
     case JOB_LOOK:
     case JOB_COUNT: drain_job_done(world, job, good); return;
+    case JOB_DOOM:
+        get(world, number)->doomed = 0; /* it is told once */
+        if (get(world, number)->drain == RPCTL_DRAIN_DRAINING) stop_processes(world, number);
+        return;
     case JOB_DETACH:
     case JOB_NONE: return;
     }
@@ -1060,6 +1101,7 @@ static void apply(struct world *world, const struct move *move)
     case MOVE_DONE: job_done(world); return;
     case MOVE_PROBE_GOOD: answer(world, RPCTL_ROLLOUT_ON_PROBE_GOOD); return;
     case MOVE_PROBE_BAD: answer(world, RPCTL_ROLLOUT_ON_PROBE_BAD); return;
+    case MOVE_UNLISTEN: post_drain(world, number, RPCTL_DRAIN_ON_LISTENERS_CLOSED); return;
     case MOVE_SWEPT: swept(world, number); return;
     case MOVE_READY_TIMER: fire(world, TIMER_READY, RPCTL_ROLLOUT_ON_DEADLINE); return;
     case MOVE_PROBE_TIMER: fire(world, TIMER_PROBE, RPCTL_ROLLOUT_ON_PROBE_TIMER); return;
@@ -1126,7 +1168,7 @@ bool world_make(struct world *world, const struct walk_config *of, const struct 
     stepping = false;
     if (world->up) keep_up(world, &before);
     sort_processes(world);
-    return has_launched;
+    return has_launched && config->failures;
 }
 
 /* --- which may come
@@ -1166,6 +1208,8 @@ static void offer_generation(struct list *list, const struct world *world, unsig
     if (!generation->exists) return;
     for (size_t i = 0; i < config->processes; i++) offer_process(list, world, number, i);
     if (!world->up) return;
+    offer(list, generation->drain == RPCTL_DRAIN_DRAINING && have_closed(generation), MOVE_UNLISTEN, number,
+          0);
     offer(list, generation->sweep, MOVE_SWEPT, number, 0);
     offer(list, generation->timers & TIMER_LOOK, MOVE_LOOK_TIMER, number, 0);
     offer(list, generation->timers & TIMER_QUIESCE, MOVE_QUIESCE_TIMER, number, 0);
@@ -1232,7 +1276,7 @@ void world_init(struct world *world, const struct walk_config *of)
 {
     memset(world, 0, sizeof *world);
     world->up = 1;
-    world->upgrades_left = UPGRADES;
+    world->upgrades_left = of->upgrades;
     world->crash_left = of->process_crash || of->supervisor_crash;
 }
 
@@ -1246,6 +1290,7 @@ bool world_move_is_foreign(const struct world *world, const struct move *move)
     case MOVE_SUPERVISOR_CRASH:
     case MOVE_LISTEN:
     case MOVE_SPEAK:
+    case MOVE_UNLISTEN:
     case MOVE_PROBE_GOOD: return true;
     case MOVE_END:
         return !(world_generation(world, move->generation)->processes[move->process].flags & PROCESS_KILLED);

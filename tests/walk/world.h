@@ -20,7 +20,8 @@
  *   - one crash anywhere: of any process, or of the supervisor; then another one takes over by what is on
  * disk and what runs, with the real decision, and goes on. It may give up; then there is a next one.
  *
- * Left out: places in the group (pure/close_plan has its own tests), so who is chosen is a matter of
+ * Left out: looks for listeners that are held open still (that nobody holds one is known at any time, or
+ * never); places in the group (pure/close_plan has its own tests), so who is chosen is a matter of
  * generations; time; lack of memory; signals that cannot be sent; a disk that cannot be written to; servers
  * that hand nothing over; the end of the service. */
 #ifndef RP_WALK_WORLD_H
@@ -40,6 +41,8 @@ struct walk_config {
     const char *name;
     uint8_t processes;    /* of each generation */
     uint8_t health_count; /* 0: --health none */
+    uint8_t upgrades;
+    bool failures; /* of launches and of jobs, beside those that a listener causes that nobody knows */
     bool process_crash;
     bool supervisor_crash;
 };
@@ -82,6 +85,7 @@ struct generation {
     uint8_t timers;
     uint8_t operation; /* its drain reports to; 0 = none */
     uint8_t stop_waits;
+    uint8_t doomed;
     struct process processes[WALK_PROCESSES_MAX];
 };
 
@@ -99,6 +103,7 @@ enum job_type {
     JOB_SETTLE,
     JOB_LOOK,
     JOB_COUNT,
+    JOB_DOOM,
     JOB_TAKE_OVER,
 };
 
@@ -169,6 +174,7 @@ enum move_kind {
     MOVE_DONE,
     MOVE_PROBE_GOOD,
     MOVE_PROBE_BAD,
+    MOVE_UNLISTEN, /* all that were told to stop have closed their listeners, and that is known */
     MOVE_SWEPT,
     MOVE_READY_TIMER,
     MOVE_PROBE_TIMER,
