@@ -193,6 +193,26 @@ class UnderWayTest(TakeoverCase):
     def test_ready(self):
         self.killed_in("ready", services.V2, *self.listen, "--start-delay", "3600000", serving=1)
 
+    def test_one_that_is_starting(self):
+        """Told to stop before it listens, it hands its listeners over when they seem to be gone."""
+        preload = ("--env", f"LD_PRELOAD={harness.BIN_DIR / 'stop-at-listen.so'}", "--env", "STOP_AT_LISTEN=1",
+                   "--env", "ASAN_OPTIONS=verify_asan_link_order=0")
+        upgrade = self.box.operation("upgrade", *preload, services.V2, *self.listen)
+        [pid] = upgrade.until_phase("launch", state="end")["pid"]
+        harness.wait_until(lambda: services.process_state(pid) == "T", "the new one stands still before it listens")
+        self.kill_supervisor()
+        self.assert_code(upgrade.finish(), 70)
+        takeover = self.box.operation("start", services.V1, *self.listen)
+        takeover.until_phase("drain")
+        log = self.box.rpctl_dir / "default/log/supervisor.log"
+        harness.wait_until(lambda: "next=UNLISTENED" in log.read_text(), "it has no listener that is known")
+        os.kill(pid, signal.SIGCONT)
+        self.assert_code(takeover.finish(), 0)
+        self.wait_for_generations({1: "serving"})
+        self.assertEqual(len(self.listener_inodes()), 2)
+        self.upgrade("--quiesce-timeout", "3s", services.V2, *self.listen)
+        self.stop()
+
     def test_health(self):
         self.killed_in("health", "--ready-timeout", "1h", services.V2, *self.listen, "--fail-health", serving=1)
 

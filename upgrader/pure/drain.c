@@ -100,7 +100,9 @@ static const struct row table[RPCTL_DRAIN_STATE_COUNT][TABLE_EVENT_COUNT] = {
         },
     [S(UNLISTENED)] =
         {
-            [ON(EXITED)] = TO(DONE, DO(DISARM), DO(FINISH)),
+            /* Once more: one that was still starting when it was told to stop hands its listeners over late.
+             */
+            [ON(EXITED)] = TO(CLOSING, DO(DISARM), DO(CLOSE)),
             [ON(DEADLINE)] = TO(KILLING, DO(KILL)),
             [ON(LISTENERS_HELD)] = TOO_LATE,
             [ON(LISTENERS_CLOSED)] = TOO_LATE,

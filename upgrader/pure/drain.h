@@ -7,7 +7,7 @@
  *      +---- cancel -------+-------------------+---- exited ---> CLOSING
  *
  *                  listeners closed                closed                  exited
- *     DRAINING -----------------------> UNLISTENING ------> UNLISTENED -------------> DONE
+ *     DRAINING -----------------------> UNLISTENING ------> UNLISTENED -------------> CLOSING
  *      |    |                               |                   |
  *      |    | deadline                      | exited            | deadline
  *      |    +------------> KILLING <--------)-------------------+

@@ -38,7 +38,7 @@ static const struct {
     {S(UNLISTENING), ON(LOOK_TIMER), S(UNLISTENING), {DO(CLOSE)}},
     {S(UNLISTENING), ON(EXITED), S(CLOSING), {DO(NONE)}},
     {S(UNLISTENING), ON(DEADLINE), S(UNLISTENING), {DO(KILL)}},
-    {S(UNLISTENED), ON(EXITED), S(DONE), {DO(DISARM), DO(FINISH)}},
+    {S(UNLISTENED), ON(EXITED), S(CLOSING), {DO(DISARM), DO(CLOSE)}},
     {S(UNLISTENED), ON(DEADLINE), S(KILLING), {DO(KILL)}},
     {S(KILLING), ON(EXITED), S(CLOSING), {DO(DISARM), DO(CLOSE)}},
     {S(CLOSING), ON(CLOSED), S(DONE), {DO(FINISH)}},
@@ -135,13 +135,14 @@ static struct rpctl_drain drain_in(enum rpctl_drain_state state)
     return (struct rpctl_drain){.state = state};
 }
 
-/* Whatever comes first, the listeners are closed once, and the generation is gone after both. */
+/* Whatever comes first, the generation is gone after both, and no two closes are under way at once. */
 Test(drain, is_over_when_closed_and_exited_in_either_order)
 {
     struct rpctl_drain first = drain_in(S(UNLISTENING)), second = drain_in(S(UNLISTENING));
 
     rpctl_drain_step(&first, ON(CLOSED));
-    cr_expect_eq(rpctl_drain_step(&first, ON(EXITED)).actions[1], DO(FINISH));
+    cr_expect_eq(rpctl_drain_step(&first, ON(EXITED)).actions[1], DO(CLOSE));
+    cr_expect_eq(rpctl_drain_step(&first, ON(CLOSED)).actions[0], DO(FINISH));
     cr_expect_eq(rpctl_drain_step(&second, ON(EXITED)).action_count, 0);
     cr_expect_eq(rpctl_drain_step(&second, ON(CLOSED)).actions[0], DO(FINISH));
 }
