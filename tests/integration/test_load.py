@@ -373,7 +373,9 @@ class LoadTest(harness.Case):
             by_time = subprocess.run([*base, "--duration", "50ms"], stdin=subprocess.DEVNULL, capture_output=True, check=False)
             by_eof = subprocess.run(base, input=b"", capture_output=True, timeout=harness.DEADLINE, check=False)
             child = self.box.spawn(*base, "--json", stdin=subprocess.PIPE, stdout=subprocess.PIPE)
-            self.assertIn("running", harness.LineReader(child.stdout.fileno()).next())
+            lines = harness.LineReader(child.stdout.fileno())
+            first = [lines.next(), lines.next()]  # the first answer may be faster
+            self.assertTrue(any("running" in line for line in first), first)
             self.stop_child(child)
         self.assertEqual((by_time.returncode, by_eof.returncode), (0, 0))
         self.assertIn(b"0 failed", by_time.stdout)
