@@ -35,6 +35,7 @@ struct rpctl_leaving {
     unsigned left;                                 /* at the last look */
     unsigned quiesce_timeout_ms, drain_timeout_ms; /* of the operation, which may be over before they are */
     int64_t since_ms, deadline_ms;                 /* wall clock; 0 = not yet */
+    bool stop_due;                                 /* the processes are to be told, and have not been */
     bool stop_waits;                               /* for the state to be on disk */
     bool doomed;                                   /* … its listeners, or on the way to be */
     bool resumed;                                  /* … and nobody knows yet whether it was told to stop */
@@ -411,8 +412,9 @@ static void stop_processes(struct rpctl_leaving *leaving)
 
     leaving->stop_waits = !rpctl_keeper_is_settled(&leaving->service->keeper);
     if (leaving->stop_waits) return;
-    if (rpctl_service_signal(leaving->generation, leaving->generation->policy.stop_signal) < 0)
-        retry_later(leaving, RPCTL_DRAIN_DO_STOP);
+    leaving->stop_due =
+        rpctl_service_signal(leaving->generation, leaving->generation->policy.stop_signal) < 0;
+    if (leaving->stop_due) retry_later(leaving, RPCTL_DRAIN_DO_STOP);
     if (operation && !begun) rpctl_operation_begin(operation, "drain", operation->policy.drain_timeout_ms);
 }
 
@@ -440,6 +442,7 @@ static void stop(struct rpctl_leaving *leaving)
     bool brief =
         closes_at_once(leaving->generation) && !rpctl_rollout_is_starting(&leaving->service->rollout);
 
+    leaving->stop_due = true;
     if (leaving->doomed || !brief) {
         stop_processes(leaving);
         return;
@@ -592,6 +595,11 @@ void rpctl_leaving_on_stopping(struct rpctl_generation *generation)
     for (unsigned i = 0; i < generation->instance_count; i++)
         if (generation->instances[i].process.pidfd >= 0 && !generation->instances[i].said_stopping) return;
     post(generation->leaving, RPCTL_DRAIN_ON_LISTENERS_CLOSED);
+}
+
+bool rpctl_leaving_is_stop_due(const struct rpctl_leaving *leaving)
+{
+    return leaving && leaving->stop_due;
 }
 
 const struct rpctl_operation *rpctl_leaving_operation(const struct rpctl_leaving *leaving)

@@ -339,6 +339,8 @@ void rpctl_service_stay(struct rpctl_generation *generation);
 void rpctl_leaving_resume(struct rpctl_generation *generation, int64_t deadline_ms);
 /* A process of it has said that it stops. */
 void rpctl_leaving_on_stopping(struct rpctl_generation *generation);
+/* It drains, but its processes have not been told yet: that waits for the disk or for steering, or failed. */
+bool rpctl_leaving_is_stop_due(const struct rpctl_leaving *leaving);
 /* The operation whose result waits for it, or NULL. */
 const struct rpctl_operation *rpctl_leaving_operation(const struct rpctl_leaving *leaving);
 /* In a program that goes on in the place of another: the drain goes on where it stood. One in which the

@@ -124,7 +124,9 @@ static int signal_all(struct rpctl_service *service, int signal_number)
     for (struct rpctl_generation *generation = service->generations; generation;
          generation = generation->next) {
         /* A second SIGTERM would end a process that is draining already. */
-        if (signal_number != SIGKILL && rpctl_generation_was_told_to_stop(generation)) continue;
+        if (signal_number != SIGKILL && rpctl_generation_was_told_to_stop(generation) &&
+            !rpctl_leaving_is_stop_due(generation->leaving))
+            continue;
         if (rpctl_service_signal(generation,
                                  signal_number == SIGKILL ? SIGKILL : generation->policy.stop_signal) < 0)
             result = -EAGAIN;
