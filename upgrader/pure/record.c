@@ -18,18 +18,6 @@ static const void *at(const void *from, const struct rpctl_record_field *field)
 /* --- encode: whatever fails, fails for want of memory ------------------------------------------------------
  */
 
-static json_t *encode_texts(const char *const *texts)
-{
-    json_t *array = json_array();
-
-    for (size_t i = 0; texts && texts[i]; i++) {
-        if (json_array_append_new(array, rpctl_state_bytes_encode(texts[i])) == 0) continue;
-        json_decref(array);
-        return NULL;
-    }
-    return array;
-}
-
 static json_t *encode_json(json_t *value)
 {
     return value ? json_incref(value) : json_null();
@@ -47,7 +35,7 @@ static json_t *encode_field(const struct rpctl_record_field *field, const void *
     case RPCTL_RECORD_ULONG: return json_integer((json_int_t) * (const unsigned long *)value);
     case RPCTL_RECORD_FLAG: return json_boolean(*(const bool *)value);
     case RPCTL_RECORD_TEXT: return rpctl_state_bytes_encode(*(const char *const *)value);
-    case RPCTL_RECORD_TEXTS: return encode_texts(*(const char *const *const *)value);
+    case RPCTL_RECORD_TEXTS: return rpctl_state_bytes_encode_texts(*(const char *const *const *)value);
     case RPCTL_RECORD_JSON: return encode_json(*(json_t *const *)value);
     }
     assert(false && "a type that has no form");

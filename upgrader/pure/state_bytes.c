@@ -33,6 +33,18 @@ json_t *rpctl_state_bytes_encode(const char *text)
     return rpctl_utf8_is_valid(text) ? json_string(text) : encode_hex(text);
 }
 
+json_t *rpctl_state_bytes_encode_texts(const char *const *texts)
+{
+    json_t *array = json_array();
+
+    for (size_t i = 0; texts && texts[i]; i++) {
+        if (json_array_append_new(array, rpctl_state_bytes_encode(texts[i])) == 0) continue;
+        json_decref(array);
+        return NULL;
+    }
+    return array;
+}
+
 static int digit_value(char digit)
 {
     const char *found = digit ? strchr(digits, digit) : NULL;

@@ -9,6 +9,8 @@
 
 /* NULL when memory is short. The caller's reference. */
 json_t *rpctl_state_bytes_encode(const char *text);
+/* An array of them; `texts` is NULL-terminated, NULL is none. */
+json_t *rpctl_state_bytes_encode_texts(const char *const *texts);
 
 /* The text, valid as long as `value`; NULL when it is none. A hex form is turned into bytes inside the
  * document, once. */

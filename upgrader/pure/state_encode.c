@@ -14,18 +14,6 @@ static json_t *encode_process(const struct rpctl_state_process *process)
     return json_pack("{sI,sI}", "pid", (json_int_t)process->pid, "start", (json_int_t)process->start_time);
 }
 
-static json_t *encode_texts(const char *const *texts)
-{
-    json_t *array = json_array();
-
-    for (size_t i = 0; texts && texts[i]; i++) {
-        if (json_array_append_new(array, rpctl_state_bytes_encode(texts[i])) == 0) continue;
-        json_decref(array);
-        return NULL;
-    }
-    return array;
-}
-
 static json_t *encode_instance(const struct rpctl_state_instance *instance)
 {
     return json_pack("{sI,so,ss,sb,sI,sI}", "instance", (json_int_t)instance->number, "process",
@@ -58,16 +46,18 @@ static json_t *encode_instances(const struct rpctl_state_generation *generation)
 
 static json_t *encode_generation(const struct rpctl_state_generation *generation)
 {
-    return json_pack(
-        "{sI,ss,so,so,so,so,so,so,sI,sI,ss,sI,sI,sI,so}", "generation", (json_int_t)generation->number,
-        "state", rpctl_generation_state_name(generation->state), "binary",
-        rpctl_state_bytes_encode(generation->binary), "args", encode_texts(generation->args), "env",
-        encode_texts(generation->env), "policy", rpctl_policy_settings_of(&generation->policy), "health",
-        encode_health(&generation->health), "unfit", rpctl_state_bytes_encode(generation->unfit), "since_ms",
-        (json_int_t)generation->since_ms, "first_start", (json_int_t)generation->first_start_time, "drain",
-        rpctl_drain_state_name(generation->drain), "drain_deadline_ms",
-        (json_int_t)generation->drain_deadline_ms, "finished", (json_int_t)generation->finished, "cut",
-        (json_int_t)generation->cut, "instances", encode_instances(generation));
+    return json_pack("{sI,ss,so,so,so,so,so,so,sI,sI,ss,sI,sI,sI,so}", "generation",
+                     (json_int_t)generation->number, "state", rpctl_generation_state_name(generation->state),
+                     "binary", rpctl_state_bytes_encode(generation->binary), "args",
+                     rpctl_state_bytes_encode_texts(generation->args), "env",
+                     rpctl_state_bytes_encode_texts(generation->env), "policy",
+                     rpctl_policy_settings_of(&generation->policy), "health",
+                     encode_health(&generation->health), "unfit", rpctl_state_bytes_encode(generation->unfit),
+                     "since_ms", (json_int_t)generation->since_ms, "first_start",
+                     (json_int_t)generation->first_start_time, "drain",
+                     rpctl_drain_state_name(generation->drain), "drain_deadline_ms",
+                     (json_int_t)generation->drain_deadline_ms, "finished", (json_int_t)generation->finished,
+                     "cut", (json_int_t)generation->cut, "instances", encode_instances(generation));
 }
 
 static json_t *encode_generations(const struct rpctl_state *state)
