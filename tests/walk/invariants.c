@@ -66,7 +66,8 @@ static bool is_at_rest(const struct generation *generation)
     for (size_t i = 0; i < WALK_PROCESSES_MAX; i++) {
         const struct process *process = &generation->processes[i];
 
-        if (process->phase == PROCESS_DEAD || process->flags & PROCESS_TOLD) return false;
+        if (process->phase == PROCESS_DEAD) return false;
+        if ((process->flags & (PROCESS_TOLD | PROCESS_EARLY)) == PROCESS_TOLD) return false;
         any = any || process->phase != PROCESS_NONE || process->flags & PROCESS_DUE;
     }
     return any && !world_is_leaving(generation) && !generation->timers && !generation->sweep;

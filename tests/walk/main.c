@@ -267,7 +267,8 @@ static const struct walk_config walks[] = {
      .health_count = 2,
      .upgrades = 2,
      .failures = true,
-     .process_crash = true},
+     .process_crash = true,
+     .late_signals = true},
     {.name = "unprobed", .processes = 1, .upgrades = 1, .failures = true, .process_crash = true},
     {.name = "two-processes",
      .processes = 2,
@@ -282,6 +283,12 @@ static const struct walk_config walks[] = {
      .upgrades = 1,
      .failures = true,
      .supervisor_crash = true},
+    {.name = "supervisor-late-signals",
+     .processes = 1,
+     .health_count = 1,
+     .upgrades = 1,
+     .supervisor_crash = true,
+     .late_signals = true},
 };
 
 int main(int argc, char **argv)

@@ -84,14 +84,15 @@ static bool lives(const struct process *process)
     return process->phase != PROCESS_NONE && process->phase != PROCESS_DEAD;
 }
 
-/* One that was told while it was starting holds on to what it has. */
+/* None of them holds a listener open. One that was told while it was starting has none yet, then holds on to
+ * what it has. */
 static bool have_closed(const struct generation *generation)
 {
     for (size_t i = 0; i < WALK_PROCESSES_MAX; i++) {
         const struct process *process = &generation->processes[i];
 
-        if (lives(process) && (process->phase != PROCESS_READY || !(process->flags & PROCESS_TOLD)))
-            return false;
+        if (process->phase == PROCESS_LISTENS) return false;
+        if (process->phase == PROCESS_READY && !(process->flags & PROCESS_TOLD)) return false;
     }
     return world_running(generation) > 0;
 }
@@ -199,6 +200,7 @@ static bool should_run(const struct world *world, unsigned number)
 static bool may_detach(const struct world *world, unsigned closing)
 {
     if (draining(world) > world_is_leaving(world_generation(world, closing))) return false;
+    if (world_running(world_generation(world, closing)) > 0) return false;
     return closing == world->candidate || (world->serving && world->rollout == RPCTL_ROLLOUT_IDLE);
 }
 
@@ -278,9 +280,11 @@ static void tell_all(struct world *world, unsigned number)
         struct process *process = &generation->processes[i];
 
         if (process->phase == PROCESS_NONE || process->flags & PROCESS_SAID) continue;
-        if (generation->proven && generation->had_traffic && process->flags & PROCESS_TOLD)
+        if (generation->proven && generation->had_traffic &&
+            (process->flags & (PROCESS_TOLD | PROCESS_EARLY)) == PROCESS_TOLD)
             fault("generation %u is told to stop a second time, which cuts its connections", number);
         process->flags |= PROCESS_TOLD | PROCESS_SAID;
+        if (process->phase != PROCESS_READY) process->flags |= PROCESS_EARLY;
     }
 }
 
@@ -659,7 +663,7 @@ static void swept(struct world *world, unsigned number)
     generation->sweep = SWEEP_NONE;
     if (kind == SWEEP_CANDIDATE)
         close_candidate(world);
-    else if (world_is_leaving(generation) && generation->drain < RPCTL_DRAIN_CLOSING &&
+    else if (world_is_leaving(generation) && !rpctl_drain_is_emptied(generation->drain) &&
              world_running(generation) == 0)
         post_drain(world, number, RPCTL_DRAIN_ON_EXITED);
 }
@@ -702,7 +706,7 @@ static void supervisor_dies(struct world *world)
             if (!lives(process)) continue;
             left.exists = 1;
             left.processes[p].phase = process->phase;
-            left.processes[p].flags = process->flags & (PROCESS_TOLD | PROCESS_KILLED);
+            left.processes[p].flags = process->flags & (PROCESS_TOLD | PROCESS_KILLED | PROCESS_EARLY);
             if (!(process->flags & PROCESS_TOLD)) left.processes[p].flags |= process->flags & PROCESS_OPEN;
         }
         *generation = left.exists ? left : (struct generation){0};
@@ -956,7 +960,7 @@ static void drain_job_done(struct world *world, const struct job *job, bool good
     if (!generation->exists || job->stale) return;
     if (job->type == JOB_LOOK)
         post_drain(world, job->generation, good ? RPCTL_DRAIN_ON_LOOK_EMPTY : RPCTL_DRAIN_ON_LOOK_BUSY);
-    else if (job->type == JOB_COUNT && generation->drain < RPCTL_DRAIN_CLOSING)
+    else if (job->type == JOB_COUNT && !rpctl_drain_is_emptied(generation->drain))
         kill_all(world, job->generation);
     else if (job->type == JOB_SETTLE && good)
         post_drain(world, job->generation, RPCTL_DRAIN_ON_SETTLED);
@@ -1192,7 +1196,7 @@ static void offer_process(struct list *list, const struct world *world, unsigned
     const struct process *process = &world_generation(world, number)->processes[i];
     bool told = process->flags & PROCESS_TOLD, alive = lives(process);
 
-    offer(list, process->phase == PROCESS_BORN && !told, MOVE_LISTEN, number, i);
+    offer(list, process->phase == PROCESS_BORN && (!told || config->late_signals), MOVE_LISTEN, number, i);
     offer(list, world->up && process->phase == PROCESS_LISTENS && process->flags & PROCESS_OPEN, MOVE_SPEAK,
           number, i);
     offer(list, alive && told, MOVE_END, number, i);

@@ -45,6 +45,7 @@ struct walk_config {
     bool failures; /* of launches and of jobs, beside those that a listener causes that nobody knows */
     bool process_crash;
     bool supervisor_crash;
+    bool late_signals; /* one that is told to stop while it is starting may listen all the same */
 };
 
 enum process_phase {
@@ -63,6 +64,7 @@ enum process_flag {
     PROCESS_SAID = 16, /* the supervisor knows that it is stopping */
     PROCESS_DUE = 32,  /* to be launched again: the timer runs */
     PROCESS_KILLED = 64,
+    PROCESS_EARLY = 128, /* told before it was ready */
 };
 
 struct process {

@@ -87,8 +87,7 @@ static const struct row table[RPCTL_DRAIN_STATE_COUNT][TABLE_EVENT_COUNT] = {
             [ON(CLOSED)] = TO(UNLISTENED, DO(NONE)),
             [ON(CLOSE_FAILED)] = TO(UNLISTENING, DO(ARM_LOOK)),
             [ON(LOOK_TIMER)] = TO(UNLISTENING, DO(CLOSE)),
-            /* The close that is under way, or will be tried again, is that of CLOSING. */
-            [ON(EXITED)] = TO(CLOSING, DO(NONE)),
+            [ON(EXITED)] = TO(OVERTAKEN, DO(NONE)),
             [ON(DEADLINE)] = TO(UNLISTENING, DO(KILL)),
             [ON(LISTENERS_HELD)] = TOO_LATE,
             [ON(LISTENERS_CLOSED)] = TOO_LATE,
@@ -100,8 +99,6 @@ static const struct row table[RPCTL_DRAIN_STATE_COUNT][TABLE_EVENT_COUNT] = {
         },
     [S(UNLISTENED)] =
         {
-            /* Once more: one that was still starting when it was told to stop hands its listeners over late.
-             */
             [ON(EXITED)] = TO(CLOSING, DO(DISARM), DO(CLOSE)),
             [ON(DEADLINE)] = TO(KILLING, DO(KILL)),
             [ON(LISTENERS_HELD)] = TOO_LATE,
@@ -110,6 +107,21 @@ static const struct row table[RPCTL_DRAIN_STATE_COUNT][TABLE_EVENT_COUNT] = {
             [ON(LOOK_BUSY)] = TOO_LATE,
             [ON(QUIESCE_TIMEOUT)] = TOO_LATE,
             [ON(SETTLED)] = TOO_LATE,
+            [ON(CANCEL)] = TOO_LATE,
+        },
+    [S(OVERTAKEN)] =
+        {
+            [ON(CLOSED)] = TO(CLOSING, DO(DISARM), DO(CLOSE)),
+            [ON(CLOSE_FAILED)] = TO(CLOSING, DO(DISARM), DO(ARM_LOOK)),
+            [ON(LOOK_TIMER)] =
+                TO(CLOSING, DO(DISARM), DO(CLOSE)), /* it has failed, and was to be tried again */
+            [ON(LISTENERS_HELD)] = TOO_LATE,
+            [ON(LISTENERS_CLOSED)] = TOO_LATE,
+            [ON(LOOK_EMPTY)] = TOO_LATE,
+            [ON(LOOK_BUSY)] = TOO_LATE,
+            [ON(SETTLED)] = TOO_LATE,
+            [ON(DEADLINE)] = TOO_LATE,
+            [ON(QUIESCE_TIMEOUT)] = TOO_LATE,
             [ON(CANCEL)] = TOO_LATE,
         },
     [S(KILLING)] =
@@ -176,6 +188,11 @@ struct rpctl_drain_step rpctl_drain_step(struct rpctl_drain *drain, enum rpctl_d
     }
     *drain = after;
     return step;
+}
+
+bool rpctl_drain_is_emptied(enum rpctl_drain_state state)
+{
+    return state >= S(OVERTAKEN);
 }
 
 const char *rpctl_drain_state_name(enum rpctl_drain_state state)

@@ -11,7 +11,9 @@
  *      |    |                               |                   |
  *      |    | deadline                      | exited            | deadline
  *      |    +------------> KILLING <--------)-------------------+
- *      |                      |             |
+ *      |                      |             v
+ *      |                      |         OVERTAKEN
+ *      |                      |             | closed, close failed
  *      |       exited         | exited      v      closed
  *      +----------------------+---------> CLOSING ----------> DONE
  *
@@ -20,7 +22,9 @@
  * row, and no handshake that was half-open is left. Only then is it told to stop. Its listeners leave the
  * groups as soon as no process holds one open any more (UNLISTENING), at the latest when no process is left
  * (CLOSING): as long as our duplicates alone hold them there, the end of this supervisor would take them out
- * in no order. */
+ * in no order. The close in CLOSING comes when the last process has ended, even after an earlier one: a
+ * process that was still starting when it was told to stop hands its listeners over late, and nobody may be
+ * let go of while one that runs could begin to listen. */
 #ifndef RPCTL_DRAIN_H
 #define RPCTL_DRAIN_H
 
@@ -39,6 +43,7 @@
     X(UNLISTENING) /* as DRAINING, with the ordered close under way */                                       \
     X(UNLISTENED)  /* as DRAINING, and its listeners have left the groups */                                 \
     X(KILLING)                                                                                               \
+    X(OVERTAKEN) /* the last process has ended while that close is under way */                              \
     X(CLOSING)                                                                                               \
     X(DONE)
 
@@ -111,6 +116,9 @@ void rpctl_drain_init(struct rpctl_drain *drain);
 
 /* One transition; late answers to an action that a decision has overtaken are possible and do nothing. */
 struct rpctl_drain_step rpctl_drain_step(struct rpctl_drain *drain, enum rpctl_drain_event event);
+
+/* True when no process of the generation is left to be signalled, counted or waited for. */
+bool rpctl_drain_is_emptied(enum rpctl_drain_state state);
 
 const char *rpctl_drain_state_name(enum rpctl_drain_state state);
 const char *rpctl_drain_event_name(enum rpctl_drain_event event);

@@ -112,7 +112,7 @@ static bool is_wanted_again(const struct rpctl_leaving *leaving)
     enum rpctl_drain_state state = leaving->generation->drain.state;
     bool signals = leaving->retry == RPCTL_DRAIN_DO_STOP || leaving->retry == RPCTL_DRAIN_DO_KILL;
 
-    return signals ? state < RPCTL_DRAIN_CLOSING : state == leaving->retry_state;
+    return signals ? !rpctl_drain_is_emptied(state) : state == leaving->retry_state;
 }
 
 static void on_retry(uv_timer_t *timer)
@@ -304,7 +304,7 @@ static void count_done(struct rpctl_job *job)
     struct rpctl_leaving *leaving = take_job(job, &result);
 
     /* It may have ended by itself meanwhile. */
-    if (leaving && leaving->generation->drain.state < RPCTL_DRAIN_CLOSING)
+    if (leaving && !rpctl_drain_is_emptied(leaving->generation->drain.state))
         kill_now(leaving, result.connections);
 }
 
@@ -637,10 +637,10 @@ void rpctl_leaving_go_on(struct rpctl_generation *generation, const struct rpctl
         go_on_draining(leaving, past->since_ms, past->deadline_ms);
         return;
     }
-    generation->drain.state = past->state;
+    generation->drain.state = past->state == RPCTL_DRAIN_OVERTAKEN ? RPCTL_DRAIN_CLOSING : past->state;
     leaving->since_ms = past->since_ms;
     leaving->deadline_ms = past->deadline_ms;
-    if (past->state == RPCTL_DRAIN_CLOSING)
+    if (generation->drain.state == RPCTL_DRAIN_CLOSING)
         act(leaving, RPCTL_DRAIN_DO_CLOSE);
     else if (rpctl_generation_running(generation) == 0)
         rpctl_leaving_on_exited(generation);
@@ -672,7 +672,7 @@ static void on_swept(struct rpctl_service *service, struct rpctl_generation *gen
     (void)service;
     (void)found;
     /* It may have been called back meanwhile, and have left again. */
-    if (rpctl_generation_is_leaving(generation) && generation->drain.state < RPCTL_DRAIN_CLOSING &&
+    if (rpctl_generation_is_leaving(generation) && !rpctl_drain_is_emptied(generation->drain.state) &&
         rpctl_generation_running(generation) == 0)
         post(generation->leaving, RPCTL_DRAIN_ON_EXITED);
 }

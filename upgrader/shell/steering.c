@@ -27,7 +27,8 @@ struct steering_job {
     bool steered;                       /* attend: the programs were replaced */
     struct rpctl_state_group *recorded; /* take_over: a copy */
     size_t recorded_count;
-    bool flag; /* verify (shift), may detach (close, attend), allow_drop (check) */
+    bool flag; /* verify (shift), may close those given up (attend), allow_drop (check) */
+    bool may_detach;
     int fds[RP_LISTENERS_MAX];
     size_t fd_count;
 
@@ -337,7 +338,7 @@ static void close_work(struct rpctl_job *job)
             rpctl_groups_close_generation(groups, self->number, steered, &self->closed, &self->error);
     self->listener_count = (unsigned)rpctl_groups_listener_count(groups, self->number);
     rpctl_layout_update(&self->service->layout, groups);
-    if (self->status < 0 || !self->flag) return;
+    if (self->status < 0 || !self->may_detach) return;
     /* Another generation may be draining still: its own close comes here again. A program that stays where
      * one generation is left sends all to that one, so a detach that fails is no harm. */
     if (rpctl_groups_detach(groups, &ignored) == 0) self->service->steered_generation = 0;
@@ -356,14 +357,13 @@ static void close_done(struct rpctl_job *job)
 }
 
 /* Not while an operation needs the pin: a candidate that is being stopped may still listen, and would get
- * traffic. When its own listeners are closed, its processes are gone. Nor while another generation is
- * leaving, or may have to when a takeover has decided: one that a former supervisor was starting may begin to
- * listen yet. */
+ * traffic. Nor while a process of a generation that is leaving, or may have to when a takeover has decided,
+ * runs: one that was starting when it was told to stop may begin to listen yet. */
 static bool may_detach(const struct rpctl_service *service, const struct rpctl_generation *closing)
 {
     unsigned others = rpctl_service_draining(service) - rpctl_generation_is_leaving(closing);
 
-    if (others > 0) return false;
+    if (others > 0 || rpctl_generation_running(closing) > 0) return false;
     if (closing == service->candidate) return true;
     return service->serving && service->rollout.state == RPCTL_ROLLOUT_IDLE;
 }
@@ -378,7 +378,7 @@ void rpctl_steering_close(struct rpctl_service *service, struct rpctl_generation
         return;
     }
     job->other = rpctl_service_serving_number(service);
-    job->flag = may_detach(service, generation);
+    job->may_detach = may_detach(service, generation);
     start(job, close_work, close_done);
 }
 
@@ -474,7 +474,7 @@ static void attend_work(struct rpctl_job *job)
     if (self->status == 0) self->status = close_disowned(self);
     look_at_generation(self);
     rpctl_layout_update(&service->layout, service->groups);
-    if (self->status < 0 || !self->flag || !self->steered) return;
+    if (self->status < 0 || !self->may_detach || !self->steered) return;
     if (rpctl_groups_detach(service->groups, &ignored) == 0) service->steered_generation = 0;
 }
 
@@ -500,6 +500,7 @@ void rpctl_steering_attend(struct rpctl_service *service, struct rpctl_generatio
     }
     take_attendance(job, generation);
     job->flag = service->rollout.state == RPCTL_ROLLOUT_IDLE;
+    job->may_detach = job->flag && rpctl_service_draining(service) == 0;
     start(job, attend_work, attend_done);
 }
 

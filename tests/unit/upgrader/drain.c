@@ -36,10 +36,13 @@ static const struct {
     {S(UNLISTENING), ON(CLOSED), S(UNLISTENED), {DO(NONE)}},
     {S(UNLISTENING), ON(CLOSE_FAILED), S(UNLISTENING), {DO(ARM_LOOK)}},
     {S(UNLISTENING), ON(LOOK_TIMER), S(UNLISTENING), {DO(CLOSE)}},
-    {S(UNLISTENING), ON(EXITED), S(CLOSING), {DO(NONE)}},
+    {S(UNLISTENING), ON(EXITED), S(OVERTAKEN), {DO(NONE)}},
     {S(UNLISTENING), ON(DEADLINE), S(UNLISTENING), {DO(KILL)}},
     {S(UNLISTENED), ON(EXITED), S(CLOSING), {DO(DISARM), DO(CLOSE)}},
     {S(UNLISTENED), ON(DEADLINE), S(KILLING), {DO(KILL)}},
+    {S(OVERTAKEN), ON(CLOSED), S(CLOSING), {DO(DISARM), DO(CLOSE)}},
+    {S(OVERTAKEN), ON(CLOSE_FAILED), S(CLOSING), {DO(DISARM), DO(ARM_LOOK)}},
+    {S(OVERTAKEN), ON(LOOK_TIMER), S(CLOSING), {DO(DISARM), DO(CLOSE)}},
     {S(KILLING), ON(EXITED), S(CLOSING), {DO(DISARM), DO(CLOSE)}},
     {S(CLOSING), ON(CLOSED), S(DONE), {DO(FINISH)}},
     {S(CLOSING), ON(CLOSE_FAILED), S(CLOSING), {DO(ARM_LOOK)}},
@@ -60,6 +63,8 @@ static const unsigned late[RPCTL_DRAIN_STATE_COUNT] = {
                       BIT(QUIESCE_TIMEOUT) | BIT(SETTLED) | BIT(CANCEL),
     [S(KILLING)] = BIT(LISTENERS_HELD) | BIT(LISTENERS_CLOSED) | BIT(LOOK_EMPTY) | BIT(LOOK_BUSY) |
                    BIT(SETTLED) | BIT(CANCEL),
+    [S(OVERTAKEN)] = BIT(LISTENERS_HELD) | BIT(LISTENERS_CLOSED) | BIT(LOOK_EMPTY) | BIT(LOOK_BUSY) |
+                     BIT(QUIESCE_TIMEOUT) | BIT(SETTLED) | BIT(DEADLINE) | BIT(CANCEL),
     [S(CLOSING)] = BIT(LISTENERS_HELD) | BIT(LISTENERS_CLOSED) | BIT(LOOK_EMPTY) | BIT(LOOK_BUSY) |
                    BIT(SETTLED) | BIT(DEADLINE) | BIT(QUIESCE_TIMEOUT) | BIT(CANCEL),
     [S(DONE)] = BIT(LISTENERS_HELD) | BIT(LISTENERS_CLOSED) | BIT(LOOK_EMPTY) | BIT(LOOK_BUSY) |
@@ -135,8 +140,9 @@ static struct rpctl_drain drain_in(enum rpctl_drain_state state)
     return (struct rpctl_drain){.state = state};
 }
 
-/* Whatever comes first, the generation is gone after both, and no two closes are under way at once. */
-Test(drain, is_over_when_closed_and_exited_in_either_order)
+/* Whatever comes first, the last close begins when the last process has ended, and no two are under way at
+ * once. */
+Test(drain, closes_once_more_when_closed_and_exited_in_either_order)
 {
     struct rpctl_drain first = drain_in(S(UNLISTENING)), second = drain_in(S(UNLISTENING));
 
@@ -144,5 +150,17 @@ Test(drain, is_over_when_closed_and_exited_in_either_order)
     cr_expect_eq(rpctl_drain_step(&first, ON(EXITED)).actions[1], DO(CLOSE));
     cr_expect_eq(rpctl_drain_step(&first, ON(CLOSED)).actions[0], DO(FINISH));
     cr_expect_eq(rpctl_drain_step(&second, ON(EXITED)).action_count, 0);
+    cr_expect_eq(rpctl_drain_step(&second, ON(CLOSED)).actions[1], DO(CLOSE));
     cr_expect_eq(rpctl_drain_step(&second, ON(CLOSED)).actions[0], DO(FINISH));
+}
+
+Test(drain, is_emptied_when_the_last_process_has_ended)
+{
+    for (int state = 0; state < RPCTL_DRAIN_STATE_COUNT; state++) {
+        struct rpctl_drain drain = drain_in((enum rpctl_drain_state)state);
+        bool emptied = rpctl_drain_is_emptied(drain.state);
+
+        cr_expect_eq(rpctl_drain_step(&drain, ON(EXITED)).possible, !emptied, "state %d", state);
+        cr_expect(!emptied || state >= S(OVERTAKEN));
+    }
 }
