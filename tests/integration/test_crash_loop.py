@@ -59,6 +59,10 @@ class LoopCase(services.ServiceCase):
     def wait_for_service(self, state):
         harness.wait_until(lambda: self.box.status()["state"] == state, f"the service is {state}")
 
+    def assert_refused_abort(self):
+        refused = self.assert_code(self.box.rpctl("abort"), 1)
+        self.assertIn("cannot abort: generation 1 has died, and generation 2 serves; the upgrade goes on", refused.out + refused.err)
+
     def supervisor_log(self):
         return (self.box.rpctl_dir / "default/log/supervisor.log").read_text()
 
@@ -383,18 +387,76 @@ class GiveUpTest(LoopCase):
 
 
     def test_in_the_bake(self):
-        """Its listeners are what traffic comes back to: nobody is refused before the way back is over."""
+        """There is no way back any more: the upgrade goes on to its end."""
         self.start_release("--max-restarts", "1")
-        upgrade = self.box.operation("upgrade", "--bake", "1h", "--witness", "off", services.V2, *self.listen)
+        upgrade = self.box.operation("upgrade", "--bake", "1500ms", "--witness", "off", services.V2, *self.listen)
         upgrade.until_phase("bake")
         self.break_and_kill(1)
         self.wait_for_state("failed")
+        self.assert_refused_abort()
         self.assertEqual(self.get().generation, "2")
-        self.assert_code(self.box.rpctl("abort"), 0)
-        self.assert_code(upgrade.finish(), 3)
-        self.wait_for_service("failed")
-        self.assert_code(self.box.rpctl("upgrade", services.V2, *self.listen), 0)
-        self.assertEqual(self.get().generation, "3")
+        self.assert_code(upgrade.finish(), 0)
+        self.wait_for_generations({2: "serving"})
+        self.stop()
+
+
+class NoWayBackTest(LoopCase):
+    """The old generation dies after the shift: traffic does not come back before somebody is there to take it."""
+
+    def setUp(self):
+        super().setUp()
+        self.start_release("--health-count", "2", "--health-interval", "20ms")
+
+    def upgrade_to_bake(self, bake, *more):
+        upgrade = self.box.operation("upgrade", "--bake", bake, "--witness", "off", services.V2, *self.listen, *more)
+        upgrade.until_phase("bake")
+        self.break_and_kill(1)
+        self.wait_for_failures(2)
+        return upgrade
+
+    def come_back(self):
+        self.repair()
+        self.wait_for_state("ready")
+
+    def test_an_abort(self):
+        with self.load(fresh=CLIENTS) as load:
+            load.answers(100)
+            upgrade = self.upgrade_to_bake("1h")
+            load.mark("alone")
+            self.assert_refused_abort()
+            load.answers(100)
+            self.come_back()
+            self.assert_code(self.box.rpctl("abort"), 0)
+            self.assert_code(upgrade.finish(), 3)
+            load.mark("after")
+            load.answers(100)
+            load.stop()
+        self.assertEqual(load.window("alone")["failed"], 0, load.details())
+        self.assertEqual(set(load.window("after")["generations"]), {"1"})
+        self.stop()
+
+    def sicken(self, *bake):
+        """Up to its warning that it stays all the same."""
+        upgrade = self.upgrade_to_bake(*bake, "--fail-health-after", "300")
+        event = upgrade.until(lambda e: e["event"] == "warning")
+        self.assertIn("GET /healthz 500; generation 2 serves on, for generation 1 has died", event["text"])
+        self.assertEqual(self.get().generation, "2")
+        return upgrade
+
+    def test_a_release_that_sickens_is_rolled_back_when_the_old_one_is_back(self):
+        upgrade = self.sicken("1h")
+        self.come_back()
+        outcome = self.assert_code(upgrade.finish(), 3)
+        self.assertIn("unhealthy", outcome.result["reason"])
+        self.assertEqual(self.get().generation, "1")
+        self.stop()
+
+    def test_a_release_that_sickens_stays_when_the_old_one_does_not_come_back(self):
+        self.box.rpctl("stop")
+        self.start_release("--health-count", "2", "--health-interval", "20ms", "--ready-timeout", "2s")
+        upgrade = self.sicken("500ms")
+        self.assert_code(upgrade.finish(), 0)
+        self.wait_for_generations({2: "serving"})
         self.stop()
 
 

@@ -24,8 +24,8 @@ static bool is_news(const struct generation *generation)
     return false;
 }
 
-/* The way back was asked for, and the one that serves again has died: its listeners are kept, what comes to
- * them waits until it is launched again. */
+/* The one that serves again has died on the way back: its listeners are kept, what comes to them waits until
+ * it is launched again. */
 static bool is_returning(const struct world *world, unsigned number)
 {
     return world->rollout == RPCTL_ROLLOUT_RETIRING && number == world->serving;

@@ -539,6 +539,7 @@ static void act(struct world *world, enum rpctl_rollout_action action)
     case RPCTL_ROLLOUT_DO_ARM_DEADLINE: world->timers |= TIMER_READY; return;
     case RPCTL_ROLLOUT_DO_ARM_PROBE: world->timers |= TIMER_PROBE; return;
     case RPCTL_ROLLOUT_DO_ARM_BAKE: world->timers |= TIMER_BAKE; return;
+    case RPCTL_ROLLOUT_DO_WARN_SICK: return;
     case RPCTL_ROLLOUT_DO_DISARM: world->timers &= TIMER_STOP; return;
     case RPCTL_ROLLOUT_DO_COMMIT:
         world->serving = world->candidate;
@@ -553,17 +554,45 @@ static void act(struct world *world, enum rpctl_rollout_action action)
     fault("a rollout's action that has no deed");
 }
 
+/* The supervisor does not know of a death that it has not heard of. */
+static bool is_thought_to_serve(const struct generation *generation)
+{
+    for (size_t i = 0; i < WALK_PROCESSES_MAX; i++)
+        if (generation->processes[i].phase == PROCESS_READY || generation->processes[i].phase == PROCESS_DEAD)
+            return true;
+    return false;
+}
+
+static enum rpctl_rollout_old look_at_old(const struct world *world)
+{
+    if (!world->serving || is_thought_to_serve(world_generation(world, world->serving)))
+        return RPCTL_ROLLOUT_OLD_SERVES;
+    return RPCTL_ROLLOUT_OLD_RETURNS;
+}
+
+/* The way back leads to somebody, unless nobody is there at its beginning either. */
+static void check_way_back(const struct world *world, enum rpctl_rollout_state before)
+{
+    if (before == world->rollout || world->rollout != RPCTL_ROLLOUT_UNDOING) return;
+    if (!is_thought_to_serve(world_generation(world, world->serving)) &&
+        world_can_serve(world_generation(world, world->candidate)))
+        fault("all is steered back to generation %u, which has died; generation %u could serve",
+              world->serving, world->candidate);
+}
+
 static struct rpctl_rollout unpack(const struct world *world)
 {
     return (struct rpctl_rollout){.state = world->rollout,
                                   .outcome = world->outcome,
                                   .has_old = world->has_old,
+                                  .old = look_at_old(world),
                                   .probes = config->health_count > 0,
                                   .instances = config->processes,
                                   .ready = world->ready,
                                   .health_count = config->health_count,
                                   .good = world->good,
-                                  .bad = world->bad};
+                                  .bad = world->bad,
+                                  .baked = world->baked};
 }
 
 static uint8_t at_most(unsigned value, unsigned limit)
@@ -581,6 +610,7 @@ static void pack(struct world *world, const struct rpctl_rollout *rollout)
     world->outcome = (uint8_t)rollout->outcome;
     world->ready = waits ? at_most(rollout->ready, config->processes) : 0;
     world->good = counts ? at_most(rollout->good, config->health_count) : 0;
+    world->baked = rollout->baked;
     world->bad = counts ? at_most(rollout->bad, config->health_count) : 0;
 }
 
@@ -588,11 +618,13 @@ static void step(struct world *world, enum rpctl_rollout_event event)
 {
     struct rpctl_rollout rollout = unpack(world);
     struct rpctl_rollout_step step = rpctl_rollout_step(&rollout, event);
+    enum rpctl_rollout_state before = world->rollout;
 
     if (!step.possible)
         fault("impossible in the rollout: %s in %s", rpctl_rollout_event_name(event),
               rpctl_rollout_state_name(world->rollout));
     pack(world, &rollout);
+    check_way_back(world, before);
     for (size_t i = 0; i < step.action_count && !world_fault; i++) act(world, step.actions[i]);
 }
 
@@ -716,8 +748,8 @@ static void supervisor_dies(struct world *world)
             world->operations[i] = OPERATION_LOST;
     memset(world->jobs, 0, sizeof world->jobs);
     world->up = world->steered = world->serving = world->candidate = world->rollout = world->outcome =
-        world->has_old = world->ready = world->good = world->bad = world->timers = world->probing =
-            world->operation = world->takeover = world->takeover_operation = 0;
+        world->has_old = world->ready = world->good = world->bad = world->baked = world->timers =
+            world->probing = world->operation = world->takeover = world->takeover_operation = 0;
 }
 
 /* One that ends while it is being adopted is there without a process. */

@@ -147,7 +147,7 @@ struct world {
     uint8_t ended;   /* a first start has failed */
     uint8_t steered; /* its belief of `program` */
     uint8_t serving, candidate, last;
-    uint8_t rollout, outcome, has_old, ready, good, bad;
+    uint8_t rollout, outcome, has_old, ready, good, bad, baked;
     uint8_t timers;
     uint8_t probing; /* a round's answer is wanted */
     uint8_t operation;

@@ -13,6 +13,9 @@ enum {
     ON_PROVEN_FIRST,                /* … at the first start */
     ON_SHIFTED_UNPROBED,            /* SHIFTED with --health none */
     ON_SICK,                        /* too many PROBE_BAD in a row */
+    ON_SICK_ALONE,                  /* … and nobody is there to go back to */
+    ON_BAKE_OVER_SICK,              /* BAKE_OVER of one that would be sick if there were a way back */
+    ON_ABORT_IN_VAIN,               /* ABORT after the shift, and nobody is there to go back to */
     TABLE_EVENT_COUNT
 };
 
@@ -118,6 +121,7 @@ static const struct row table[RPCTL_ROLLOUT_STATE_COUNT][TABLE_EVENT_COUNT] =
                 [ON(SHIFT_FAILED)] = TO(RETRACTING, DO(STOP_NEW)),
                 [ON(NEW_EXITED)] = TO(UNDOING, DO(UNSHIFT)),
                 [ON(ABORT)] = TO(UNDOING, DO(UNSHIFT)),
+                [ON_ABORT_IN_VAIN] = TOO_LATE,
                 [ON(INSTANCE_READY)] = TOO_LATE,
                 [ON(DEADLINE)] = TOO_LATE,
                 [ON(PROBE_TIMER)] = TOO_LATE,
@@ -131,9 +135,12 @@ static const struct row table[RPCTL_ROLLOUT_STATE_COUNT][TABLE_EVENT_COUNT] =
                 [ON(PROBE_GOOD)] = TO(BAKING, DO(ARM_PROBE)),
                 [ON(PROBE_BAD)] = TO(BAKING, DO(ARM_PROBE)),
                 [ON_SICK] = TO(UNDOING, DO(DISARM), DO(UNSHIFT)),
+                [ON_SICK_ALONE] = TO(BAKING, DO(ARM_PROBE), DO(WARN_SICK)),
                 [ON(BAKE_OVER)] = TO(QUIESCING, DO(DISARM), DO(RETIRE_OLD)),
+                [ON_BAKE_OVER_SICK] = TO(BAKING, DO(ARM_DEADLINE)),
                 [ON(NEW_EXITED)] = TO(UNDOING, DO(DISARM), DO(UNSHIFT)),
                 [ON(ABORT)] = TO(UNDOING, DO(DISARM), DO(UNSHIFT)),
+                [ON_ABORT_IN_VAIN] = TOO_LATE,
                 [ON(INSTANCE_READY)] = TOO_LATE,
                 [ON(DEADLINE)] = TOO_LATE,
                 [ON(CHECK_FAILED)] = TOO_LATE,
@@ -143,6 +150,7 @@ static const struct row table[RPCTL_ROLLOUT_STATE_COUNT][TABLE_EVENT_COUNT] =
                 [ON(OLD_QUIET)] = TO(IDLE, DO(COMMIT), DO(FINISH)),
                 [ON(NEW_EXITED)] = TO(UNDOING, DO(UNRETIRE_OLD), DO(UNSHIFT)),
                 [ON(ABORT)] = TO(UNDOING, DO(UNRETIRE_OLD), DO(UNSHIFT)),
+                [ON_ABORT_IN_VAIN] = TOO_LATE,
                 [ON(INSTANCE_READY)] = TOO_LATE,
                 [ON(DEADLINE)] = TOO_LATE,
                 [ON(BAKE_OVER)] = TOO_LATE,
@@ -207,10 +215,16 @@ void rpctl_rollout_init(struct rpctl_rollout *rollout)
     *rollout = (struct rpctl_rollout){.state = S(IDLE), .instances = 1, .health_count = 1, .probes = true};
 }
 
+static bool is_sick(const struct rpctl_rollout *rollout)
+{
+    return rollout->state == S(BAKING) && rollout->bad >= rollout->health_count;
+}
+
 static int count_probe_good(struct rpctl_rollout *rollout)
 {
     rollout->bad = 0;
     rollout->good++;
+    if (rollout->baked) return ON(BAKE_OVER);
     if (rollout->state != S(PROVING) || rollout->good < rollout->health_count) return ON(PROBE_GOOD);
     return rollout->has_old ? (int)ON_PROVEN : (int)ON_PROVEN_FIRST;
 }
@@ -219,8 +233,20 @@ static int count_probe_bad(struct rpctl_rollout *rollout)
 {
     rollout->good = 0;
     rollout->bad++;
-    return rollout->state == S(BAKING) && rollout->bad >= rollout->health_count ? (int)ON_SICK
-                                                                                : (int)ON(PROBE_BAD);
+    if (!is_sick(rollout)) return ON(PROBE_BAD);
+    if (rollout->old == RPCTL_ROLLOUT_OLD_SERVES) return ON_SICK;
+    return rollout->bad == rollout->health_count ? (int)ON_SICK_ALONE : (int)ON(PROBE_BAD);
+}
+
+static int bake_over(struct rpctl_rollout *rollout)
+{
+    rollout->baked = is_sick(rollout) && rollout->old == RPCTL_ROLLOUT_OLD_RETURNS;
+    return rollout->baked ? (int)ON_BAKE_OVER_SICK : (int)ON(BAKE_OVER);
+}
+
+static bool is_shifted(const struct rpctl_rollout *rollout)
+{
+    return rollout->state == S(SHIFTING) || rollout->state == S(BAKING) || rollout->state == S(QUIESCING);
 }
 
 static bool all_ready(const struct rpctl_rollout *rollout)
@@ -251,6 +277,10 @@ static int column(struct rpctl_rollout *rollout, enum rpctl_rollout_event event)
     case ON(CHECKED): return rollout->state == S(CHECKING) ? checked(rollout) : (int)ON(CHECKED);
     case ON(PROBE_GOOD): return count_probe_good(rollout);
     case ON(PROBE_BAD): return count_probe_bad(rollout);
+    case ON(BAKE_OVER): return bake_over(rollout);
+    case ON(DEADLINE): return rollout->baked ? (int)ON(BAKE_OVER) : (int)event;
+    case ON(ABORT):
+        return is_shifted(rollout) && !rpctl_rollout_can_abort(rollout) ? (int)ON_ABORT_IN_VAIN : (int)event;
     case ON(SHIFTED):
         return rollout->state == S(SHIFTING) && !rollout->probes ? (int)ON_SHIFTED_UNPROBED : (int)event;
     default: return (int)event;
@@ -267,6 +297,7 @@ static void judge(struct rpctl_rollout *rollout, enum rpctl_rollout_state next)
     if (next != rollout->state && (next == S(PROVING) || next == S(BAKING))) rollout->good = rollout->bad = 0;
     if (next == S(RETRACTING) || (rollout->state == S(PINNING) && next == S(IDLE)))
         rollout->outcome = RPCTL_ROLLOUT_FAILED;
+    if (next != S(BAKING)) rollout->baked = false;
     if (next == S(UNDOING)) rollout->outcome = RPCTL_ROLLOUT_ROLLED_BACK;
 }
 
@@ -290,6 +321,12 @@ struct rpctl_rollout_step rpctl_rollout_step(struct rpctl_rollout *rollout, enum
     }
     *rollout = after;
     return step;
+}
+
+bool rpctl_rollout_can_abort(const struct rpctl_rollout *rollout)
+{
+    if (rpctl_rollout_is_undoing(rollout)) return false;
+    return !is_shifted(rollout) || rollout->old == RPCTL_ROLLOUT_OLD_SERVES;
 }
 
 bool rpctl_rollout_is_starting(const struct rpctl_rollout *rollout)

@@ -20,7 +20,12 @@
  * everything as it was. From SHIFTING to the end of QUIESCING the old generation still listens, so one
  * steering call brings all traffic back. When the old accept queues are empty the old generation may be told
  * to stop; its drain is a machine of its own (pure/drain.h), and this one is IDLE again: the next upgrade may
- * begin. */
+ * begin.
+ *
+ * Should the old generation die after the shift, there is no way back while nobody of it is there: an abort
+ * does nothing, and a new generation that answers badly is better than none. One that
+ * does so at the end of its bake stays until the old one is back, and for good if that takes longer than a
+ * release may take to be ready. */
 #ifndef RPCTL_ROLLOUT_H
 #define RPCTL_ROLLOUT_H
 
@@ -94,6 +99,7 @@ enum rpctl_rollout_event {
     X(ARM_DEADLINE) /* ready timeout -> DEADLINE */                                                          \
     X(ARM_PROBE)    /* health interval -> PROBE_TIMER */                                                     \
     X(ARM_BAKE)     /* bake time -> BAKE_OVER */                                                             \
+    X(WARN_SICK)    /* tell that new is sick and stays, for nobody of old is there */                        \
     X(DISARM)       /* stop all three timers */                                                              \
     X(COMMIT)       /* new is the generation that serves */                                                  \
     X(FINISH)       /* the operation is over; the exit code stands in the rollout */
@@ -114,16 +120,25 @@ enum rpctl_rollout_outcome {
     RPCTL_ROLLOUT_ROLLED_BACK = 3, /* after it: old serves all again */
 };
 
+/* Whether somebody is there to go back to. */
+enum rpctl_rollout_old {
+    RPCTL_ROLLOUT_OLD_SERVES,
+    RPCTL_ROLLOUT_OLD_RETURNS, /* no process of it is ready, and one is being launched */
+    RPCTL_ROLLOUT_OLD_GONE,    /* no process of it is ready */
+};
+
 struct rpctl_rollout {
     enum rpctl_rollout_state state;
     enum rpctl_rollout_outcome outcome;
-    bool has_old;          /* false at the first start */
-    bool probes;           /* false with --health none */
-    unsigned instances;    /* processes of the new generation */
-    unsigned ready;        /* … of which are ready */
-    unsigned health_count; /* good rounds in a row that prove it, bad ones in a row that make it sick */
+    bool has_old;               /* false at the first start */
+    enum rpctl_rollout_old old; /* kept up to date by the caller, before each event */
+    bool probes;                /* false with --health none */
+    unsigned instances;         /* processes of the new generation */
+    unsigned ready;             /* … of which are ready */
+    unsigned health_count;      /* good rounds in a row that prove it, bad ones in a row that make it sick */
     unsigned good;
     unsigned bad;
+    bool baked; /* the bake time is over, and how it ends is not decided yet */
 };
 
 struct rpctl_rollout_step {
@@ -138,6 +153,10 @@ void rpctl_rollout_init(struct rpctl_rollout *rollout);
 /* One transition. Events that come late (a probe's answer after the decision, a timer already on its way) are
  * possible and have no actions. */
 struct rpctl_rollout_step rpctl_rollout_step(struct rpctl_rollout *rollout, enum rpctl_rollout_event event);
+
+/* False where ABORT would do nothing: it is being undone already, or traffic has been shifted and of the old
+ * generation nobody is there to take it back. */
+bool rpctl_rollout_can_abort(const struct rpctl_rollout *rollout);
 
 /* True while the new generation may be listening on sockets that we do not know yet: their places among the
  * others are unknown, so no listener of anybody else may be closed. */

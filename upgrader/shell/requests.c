@@ -68,7 +68,7 @@ static void answer_abort(struct rpctl_service *service, struct rpctl_control_cli
 {
     struct rpctl_operation *operation = service->operation;
     bool drains = service->operations && !service->reexec;
-    char text[64];
+    char text[128];
 
     if (!operation) {
         rpctl_control_client_reject(
@@ -79,6 +79,13 @@ static void answer_abort(struct rpctl_service *service, struct rpctl_control_cli
     }
     if (rpctl_rollout_is_undoing(&service->rollout)) {
         rpctl_control_client_reject(client, RPCTL_EXIT_DONE, "it is being undone already");
+        return;
+    }
+    if (!rpctl_rollout_shell_can_abort(service)) {
+        snprintf(text, sizeof text,
+                 "cannot abort: generation %u has died, and generation %u serves; the %s goes on",
+                 operation->from, operation->to, operation->kind);
+        rpctl_control_client_reject(client, RPCTL_EXIT_FAILED, text);
         return;
     }
     operation->aborted = true;

@@ -367,6 +367,11 @@ static void act(struct rpctl_service *service, enum rpctl_rollout_action action)
     case RPCTL_ROLLOUT_DO_ARM_BAKE:
         uv_timer_start(&service->bake_timer, on_bake_timer, policy->bake_ms, 0);
         return;
+    case RPCTL_ROLLOUT_DO_WARN_SICK:
+        rpctl_operation_warn(
+            service->operation, "unhealthy: %s; generation %u serves on, for generation %u has died",
+            rpctl_service_probe_text(service), service->operation->to, service->operation->from);
+        return;
     case RPCTL_ROLLOUT_DO_DISARM: disarm(service); return;
     case RPCTL_ROLLOUT_DO_COMMIT: commit(service); return;
     case RPCTL_ROLLOUT_DO_FINISH: finish(service); return;
@@ -379,11 +384,35 @@ static void act(struct rpctl_service *service, enum rpctl_rollout_action action)
 /* --- feeding it --------------------------------------------------------------------------------------------
  */
 
+/* One that takes no listeners over is not launched again before the operation is over (shell/relaunch.c). */
+static enum rpctl_rollout_old look_at_old(const struct rpctl_generation *old)
+{
+    enum rpctl_rollout_old found = RPCTL_ROLLOUT_OLD_GONE;
+
+    for (unsigned i = 0; i < old->instance_count; i++) {
+        const struct rpctl_instance *instance = &old->instances[i];
+
+        if (instance->process.pidfd >= 0 && instance->state == RPCTL_INSTANCE_READY)
+            return RPCTL_ROLLOUT_OLD_SERVES;
+        if (instance->state != RPCTL_INSTANCE_FAILED && !instance->collected)
+            found = RPCTL_ROLLOUT_OLD_RETURNS;
+    }
+    return found;
+}
+
+bool rpctl_rollout_shell_can_abort(struct rpctl_service *service)
+{
+    if (service->serving) service->rollout.old = look_at_old(service->serving);
+    return rpctl_rollout_can_abort(&service->rollout);
+}
+
 static void step(struct rpctl_service *service, const struct rpctl_posted *posted)
 {
     enum rpctl_rollout_state before = service->rollout.state;
-    struct rpctl_rollout_step result = rpctl_rollout_step(&service->rollout, posted->event);
+    struct rpctl_rollout_step result;
 
+    if (service->serving) service->rollout.old = look_at_old(service->serving);
+    result = rpctl_rollout_step(&service->rollout, posted->event);
     assert(result.possible);
     if (before != service->rollout.state) {
         rpctl_service_log(service, "rollout=%s event=%s next=%s", rpctl_rollout_state_name(before),

@@ -186,6 +186,9 @@ void rpctl_service_post_because(struct rpctl_service *service, enum rpctl_rollou
 /* The last process of the candidate has ended. */
 void rpctl_rollout_shell_on_candidate_ended(struct rpctl_service *service);
 
+/* False: see rpctl_rollout_can_abort. */
+bool rpctl_rollout_shell_can_abort(struct rpctl_service *service);
+
 /* --- launch.c: processes -------------------------------------------------------------------------------- */
 
 int rpctl_service_launch(struct rpctl_service *service, struct rpctl_generation *generation,

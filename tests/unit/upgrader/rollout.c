@@ -197,6 +197,102 @@ Test(rollout, a_release_that_sickens_in_the_bake_is_rolled_back)
     cr_expect_eq(rollout.outcome, RPCTL_ROLLOUT_ROLLED_BACK);
 }
 
+/* --- after the shift, the old generation has died --- */
+
+static enum rpctl_rollout_state baking_after(enum rpctl_rollout_old old,
+                                             const enum rpctl_rollout_event *events, size_t count)
+{
+    struct rpctl_rollout rollout = rollout_in(RPCTL_ROLLOUT_BAKING);
+
+    rollout.old = old;
+    for (size_t i = 0; i < count; i++) cr_assert(rpctl_rollout_step(&rollout, events[i]).possible);
+    return rollout.state;
+}
+
+Test(rollout, an_abort_leads_back_only_to_somebody)
+{
+    static const enum rpctl_rollout_state after_the_shift[] = {RPCTL_ROLLOUT_SHIFTING, RPCTL_ROLLOUT_BAKING,
+                                                               RPCTL_ROLLOUT_QUIESCING};
+
+    for (int old = RPCTL_ROLLOUT_OLD_SERVES; old <= RPCTL_ROLLOUT_OLD_GONE; old++) {
+        for (size_t i = 0; i < 3; i++) {
+            struct rpctl_rollout rollout = rollout_in(after_the_shift[i]);
+            struct rpctl_rollout_step step;
+            bool can = old == RPCTL_ROLLOUT_OLD_SERVES;
+
+            rollout.old = (enum rpctl_rollout_old)old;
+            cr_expect_eq(rpctl_rollout_can_abort(&rollout), can);
+            step = rpctl_rollout_step(&rollout, RPCTL_ROLLOUT_ON_ABORT);
+            cr_expect(step.possible);
+            cr_expect_eq(rollout.state, can ? RPCTL_ROLLOUT_UNDOING : after_the_shift[i]);
+            cr_expect_eq(step.action_count > 0, can);
+        }
+    }
+}
+
+Test(rollout, an_abort_before_the_shift_needs_nobody)
+{
+    struct rpctl_rollout rollout = rollout_in(RPCTL_ROLLOUT_PROVING);
+
+    rollout.old = RPCTL_ROLLOUT_OLD_GONE;
+    cr_expect(rpctl_rollout_can_abort(&rollout));
+    rpctl_rollout_step(&rollout, RPCTL_ROLLOUT_ON_ABORT);
+    cr_expect_eq(rollout.state, RPCTL_ROLLOUT_RETRACTING);
+    cr_expect_not(rpctl_rollout_can_abort(&rollout));
+}
+
+Test(rollout, one_that_sickens_stays_while_nobody_else_is_there)
+{
+    static const enum rpctl_rollout_event events[] = {RPCTL_ROLLOUT_ON_PROBE_BAD, RPCTL_ROLLOUT_ON_PROBE_BAD,
+                                                      RPCTL_ROLLOUT_ON_PROBE_BAD, RPCTL_ROLLOUT_ON_BAKE_OVER,
+                                                      RPCTL_ROLLOUT_ON_PROBE_BAD, RPCTL_ROLLOUT_ON_DEADLINE};
+
+    cr_expect_eq(baking_after(RPCTL_ROLLOUT_OLD_SERVES, events, 2), RPCTL_ROLLOUT_UNDOING);
+    cr_expect_eq(baking_after(RPCTL_ROLLOUT_OLD_RETURNS, events, 3), RPCTL_ROLLOUT_BAKING);
+    cr_expect_eq(baking_after(RPCTL_ROLLOUT_OLD_RETURNS, events, 5), RPCTL_ROLLOUT_BAKING);
+    cr_expect_eq(baking_after(RPCTL_ROLLOUT_OLD_RETURNS, events, 6), RPCTL_ROLLOUT_QUIESCING);
+    cr_expect_eq(baking_after(RPCTL_ROLLOUT_OLD_GONE, events, 4), RPCTL_ROLLOUT_QUIESCING);
+}
+
+Test(rollout, it_is_told_once_that_a_sick_one_stays)
+{
+    struct rpctl_rollout rollout = rollout_in(RPCTL_ROLLOUT_BAKING);
+    unsigned told = 0;
+
+    rollout.old = RPCTL_ROLLOUT_OLD_GONE;
+    for (int i = 0; i < 5; i++) {
+        struct rpctl_rollout_step step = rpctl_rollout_step(&rollout, RPCTL_ROLLOUT_ON_PROBE_BAD);
+
+        cr_expect_eq(step.actions[0], RPCTL_ROLLOUT_DO_ARM_PROBE);
+        told += step.action_count == 2 && step.actions[1] == RPCTL_ROLLOUT_DO_WARN_SICK;
+    }
+    cr_expect_eq(told, 1);
+}
+
+Test(rollout, one_that_has_sickened_is_rolled_back_when_the_old_one_is_back)
+{
+    struct rpctl_rollout rollout = rollout_in(RPCTL_ROLLOUT_BAKING);
+
+    rollout.old = RPCTL_ROLLOUT_OLD_RETURNS;
+    rpctl_rollout_step(&rollout, RPCTL_ROLLOUT_ON_PROBE_BAD);
+    rpctl_rollout_step(&rollout, RPCTL_ROLLOUT_ON_PROBE_BAD);
+    cr_expect_eq(rpctl_rollout_step(&rollout, RPCTL_ROLLOUT_ON_BAKE_OVER).actions[0],
+                 RPCTL_ROLLOUT_DO_ARM_DEADLINE);
+    rollout.old = RPCTL_ROLLOUT_OLD_SERVES;
+    rpctl_rollout_step(&rollout, RPCTL_ROLLOUT_ON_PROBE_BAD);
+    cr_expect_eq(rollout.state, RPCTL_ROLLOUT_UNDOING);
+    cr_expect_eq(rollout.outcome, RPCTL_ROLLOUT_ROLLED_BACK);
+}
+
+Test(rollout, one_that_recovers_is_promoted_after_the_death_of_the_old_one)
+{
+    static const enum rpctl_rollout_event events[] = {RPCTL_ROLLOUT_ON_PROBE_BAD, RPCTL_ROLLOUT_ON_PROBE_BAD,
+                                                      RPCTL_ROLLOUT_ON_BAKE_OVER,
+                                                      RPCTL_ROLLOUT_ON_PROBE_GOOD};
+
+    cr_expect_eq(baking_after(RPCTL_ROLLOUT_OLD_RETURNS, events, 4), RPCTL_ROLLOUT_QUIESCING);
+}
+
 Test(rollout, bad_rounds_while_proving_do_not_count_in_the_bake)
 {
     struct rpctl_rollout rollout = rollout_in(RPCTL_ROLLOUT_SHIFTING);
