@@ -325,7 +325,7 @@ class StateTest(TakeoverCase):
         self.assert_set_aside(self.spoil("pid=1\n"), "no JSON object")
 
     def test_another_version(self):
-        self.assert_set_aside(self.spoil(lambda text: text.replace('"v":1', '"v":2', 1)), "version 2")
+        self.assert_set_aside(self.spoil(lambda text: text.replace('"v":2', '"v":3', 1)), "version 3")
 
     def test_another_service(self):
         self.assert_set_aside(self.spoil(lambda text: text.replace('"service":"default"', '"service":"other"')), "named other")

@@ -31,9 +31,8 @@ static const struct rpctl_record_field instance_fields[] = {
     FIELD(rpctl_handoff_instance, handed_over, FLAG),    FIELD(rpctl_handoff_instance, said_ready, FLAG),
     FIELD(rpctl_handoff_instance, found, FLAG),          FIELD(rpctl_handoff_instance, told, FLAG),
     FIELD(rpctl_handoff_instance, killed, FLAG),         FIELD(rpctl_handoff_instance, unfit, TEXT),
-    FIELD(rpctl_handoff_instance, status, TEXT),         FIELD(rpctl_handoff_instance, failures, UNSIGNED),
-    FIELD(rpctl_handoff_instance, next_try_ms, INT64),   FIELD(rpctl_handoff_instance, launched_ms, UINT64),
-    FIELD(rpctl_handoff_instance, clear_ns, UINT64),
+    FIELD(rpctl_handoff_instance, status, TEXT),         FIELD(rpctl_handoff_instance, next_try_ms, INT64),
+    FIELD(rpctl_handoff_instance, launched_ms, UINT64),  FIELD(rpctl_handoff_instance, clear_ns, UINT64),
 };
 
 static const struct rpctl_record_field operation_fields[] = {

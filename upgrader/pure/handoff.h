@@ -16,7 +16,7 @@
 #include <stdint.h>
 
 #ifndef RPCTL_HANDOFF_VERSION
-#define RPCTL_HANDOFF_VERSION 1
+#define RPCTL_HANDOFF_VERSION 2
 #endif
 #define RPCTL_HANDOFF_BYTES_MAX      (16u << 20)
 #define RPCTL_HANDOFF_CLIENTS_MAX    256
@@ -45,7 +45,6 @@ struct rpctl_handoff_instance {
     bool exit_unknown, notifies, handed_over, said_ready, found, told, killed;
     const char *unfit;
     const char *status;
-    unsigned failures;              /* of its back-off */
     int64_t next_try_ms;            /* wall clock, of the launch that is due; 0 = none */
     uint64_t launched_ms, clear_ns; /* monotonic */
 };

@@ -22,7 +22,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-#define RPCTL_STATE_VERSION         1
+#define RPCTL_STATE_VERSION         2
 #define RPCTL_STATE_BYTES_MAX       (8u << 20)
 #define RPCTL_STATE_GENERATIONS_MAX (RPCTL_DRAINING_MAX + 8)
 #define RPCTL_STATE_GROUPS_MAX      RP_ADDRESS_LIST_MAX
@@ -39,7 +39,8 @@ struct rpctl_state_instance {
     enum rpctl_instance_state state;
     bool collected; /* its listeners were looked up: it does not send them, and takes none over */
     unsigned restarts;
-    int64_t since_ms; /* wall clock */
+    unsigned failures; /* of its back-off */
+    int64_t since_ms;  /* wall clock */
 };
 
 struct rpctl_state_generation {
@@ -76,6 +77,18 @@ struct rpctl_state_group {
     size_t listener_count;
 };
 
+/* The last time that a process of the generation that serves has ended unasked. */
+struct rpctl_state_crash {
+    unsigned long count; /* of all since the service was started; 0 = none, and nothing else counts */
+    unsigned generation, instance;
+    pid_t pid;
+    const char *how;
+    int64_t at_ms; /* wall clock */
+    uint64_t lived_ms;
+    unsigned failures; /* in a row */
+    bool given_up;
+};
+
 struct rpctl_state {
     const char *boot_id; /* of /proc/sys/kernel/random/boot_id */
     const char *service;
@@ -86,7 +99,8 @@ struct rpctl_state {
     unsigned serving;   /* generation; 0 = none */
     unsigned candidate; /* 0 = none */
     enum rpctl_rollout_state rollout;
-    const char *operation;                            /* "upgrade", …; "" = none is under way */
+    const char *operation; /* "upgrade", …; "" = none is under way */
+    struct rpctl_state_crash crash;
     const struct rpctl_state_generation *generations; /* newest first */
     size_t generation_count;
     const struct rpctl_state_group *groups;

@@ -190,6 +190,7 @@ static int take_instance(const json_t *item, struct rpctl_state_instance *instan
     if (result == 0 && rpctl_instance_state_parse(&instance->state, state) < 0) result = bad("state", error);
     if (result == 0) result = take_flag(item, "collected", &instance->collected, error);
     if (result == 0) result = take_unsigned(item, "restarts", &instance->restarts, error);
+    if (result == 0) result = take_unsigned(item, "failures", &instance->failures, error);
     if (result == 0) result = take_number(item, "since_ms", INT64_MAX, &instance->since_ms, error);
     return result;
 }
@@ -290,6 +291,25 @@ static int take_group(const json_t *item, struct rpctl_state_group *group, struc
     return result;
 }
 
+static int take_crash(struct rpctl_state *state, struct rp_error *error)
+{
+    const json_t *item = json_object_get(state->document, "crash");
+    struct rpctl_state_crash *crash = &state->crash;
+    int64_t pid = 0;
+    int result = take_count(item, "count", &crash->count, error);
+
+    if (result == 0) result = take_unsigned(item, "generation", &crash->generation, error);
+    if (result == 0) result = take_unsigned(item, "instance", &crash->instance, error);
+    if (result == 0) result = take_number(item, "pid", INT_MAX, &pid, error);
+    if (result == 0) result = take_word(item, "how", &crash->how, error);
+    if (result == 0) result = take_number(item, "at_ms", INT64_MAX, &crash->at_ms, error);
+    if (result == 0) result = take_u64(item, "lived_ms", &crash->lived_ms, error);
+    if (result == 0) result = take_unsigned(item, "failures", &crash->failures, error);
+    if (result == 0) result = take_flag(item, "given_up", &crash->given_up, error);
+    crash->pid = (pid_t)pid;
+    return result;
+}
+
 static int take_groups(struct rpctl_state *state, struct rp_error *error)
 {
     struct rpctl_state_group *groups = NULL;
@@ -347,6 +367,7 @@ static int take_all(struct rpctl_state *state, struct rp_error *error)
     if (result == 0) result = take_unsigned(document, "candidate", &state->candidate, error);
     if (result == 0) result = take_rollout(document, &state->rollout, error);
     if (result == 0) result = take_word(document, "operation", &state->operation, error);
+    if (result == 0) result = take_crash(state, error);
     if (result == 0) result = take_generations(state, error);
     if (result == 0) result = take_groups(state, error);
     return result == 0 ? check_numbers(state, error) : result;

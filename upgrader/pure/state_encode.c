@@ -16,10 +16,10 @@ static json_t *encode_process(const struct rpctl_state_process *process)
 
 static json_t *encode_instance(const struct rpctl_state_instance *instance)
 {
-    return json_pack("{sI,so,ss,sb,sI,sI}", "instance", (json_int_t)instance->number, "process",
+    return json_pack("{sI,so,ss,sb,sI,sI,sI}", "instance", (json_int_t)instance->number, "process",
                      encode_process(&instance->process), "state", rpctl_instance_state_name(instance->state),
-                     "collected", instance->collected, "restarts", (json_int_t)instance->restarts, "since_ms",
-                     (json_int_t)instance->since_ms);
+                     "collected", instance->collected, "restarts", (json_int_t)instance->restarts, "failures",
+                     (json_int_t)instance->failures, "since_ms", (json_int_t)instance->since_ms);
 }
 
 static json_t *encode_health(const struct rpctl_health *health)
@@ -109,15 +109,25 @@ static json_t *encode_groups(const struct rpctl_state *state)
     return array;
 }
 
+static json_t *encode_crash(const struct rpctl_state_crash *crash)
+{
+    return json_pack("{sI,sI,sI,sI,ss,sI,sI,sI,sb}", "count", (json_int_t)crash->count, "generation",
+                     (json_int_t)crash->generation, "instance", (json_int_t)crash->instance, "pid",
+                     (json_int_t)crash->pid, "how", crash->how ? crash->how : "", "at_ms",
+                     (json_int_t)crash->at_ms, "lived_ms", (json_int_t)crash->lived_ms, "failures",
+                     (json_int_t)crash->failures, "given_up", (int)crash->given_up);
+}
+
 static json_t *encode(const struct rpctl_state *state)
 {
-    return json_pack("{si,ss,ss,so,sI,so,sI,sI,sI,ss,ss,so,so}", "v", RPCTL_STATE_VERSION, "boot",
+    return json_pack("{si,ss,ss,so,sI,so,sI,sI,sI,ss,ss,so,so,so}", "v", RPCTL_STATE_VERSION, "boot",
                      state->boot_id, "service", state->service, "supervisor",
                      encode_process(&state->supervisor), "since_s", (json_int_t)state->since_s, "policy",
                      rpctl_policy_settings_of(&state->policy), "last", (json_int_t)state->last_number,
                      "serving", (json_int_t)state->serving, "candidate", (json_int_t)state->candidate,
                      "rollout", rpctl_rollout_state_name(state->rollout), "operation", state->operation,
-                     "generations", encode_generations(state), "groups", encode_groups(state));
+                     "crash", encode_crash(&state->crash), "generations", encode_generations(state), "groups",
+                     encode_groups(state));
 }
 
 static int no_memory(struct rp_error *error)

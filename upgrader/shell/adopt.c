@@ -51,6 +51,16 @@ int rpctl_adopt_watch(struct rpctl_service *service, struct rpctl_instance *inst
     return uv_poll_start(watch, UV_READABLE, on_pidfd_readable);
 }
 
+/* By the loop's clock; wall clocks may have been set meanwhile. */
+static uint64_t launched_ms(const struct rpctl_service *service, int64_t since_ms)
+{
+    uint64_t now_ms = uv_now(&service->loop);
+    int64_t lived_ms = rpctl_service_wall_ms() - since_ms;
+
+    if (lived_ms <= 0) return now_ms;
+    return (uint64_t)lived_ms < now_ms ? now_ms - (uint64_t)lived_ms : 0;
+}
+
 /* The process becomes the instance's; on an error it is closed. */
 static int adopt(struct rpctl_service *service, struct rpctl_instance *instance,
                  const struct rpctl_process *process)
@@ -59,8 +69,8 @@ static int adopt(struct rpctl_service *service, struct rpctl_instance *instance,
 
     instance->process = *process;
     instance->state = RPCTL_INSTANCE_READY;
-    instance->launched_ms = uv_now(&service->loop);
     if (instance->since_ms == 0) instance->since_ms = rpctl_service_wall_ms();
+    instance->launched_ms = launched_ms(service, instance->since_ms);
     status = rpctl_adopt_watch(service, instance);
     if (status == 0) return 0;
     rpctl_process_close(&instance->process);
@@ -118,6 +128,7 @@ static int adopt_recorded_instance(struct rpctl_service *service, struct rpctl_g
     if (recorded->number > generation->instance_count) return 0;
     instance = &generation->instances[recorded->number - 1];
     instance->restarts = recorded->restarts;
+    instance->backoff.failures = recorded->failures;
     instance->since_ms = recorded->since_ms;
     instance->collected = recorded->collected;
     if (recorded->state == RPCTL_INSTANCE_FAILED) instance->state = RPCTL_INSTANCE_FAILED;

@@ -45,7 +45,6 @@ static void fill_instance(struct draft *draft, const struct rpctl_instance *inst
         .killed = instance->killed,
         .unfit = instance->unfit,
         .status = instance->status,
-        .failures = instance->backoff.failures,
         .next_try_ms = instance->relaunch ? instance->next_try_ms : 0,
         .launched_ms = instance->launched_ms,
         .clear_ns = instance->clear_ns,

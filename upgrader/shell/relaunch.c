@@ -289,22 +289,30 @@ void rpctl_service_relaunch_missing(struct rpctl_service *service, struct rpctl_
 static void note_crash(struct rpctl_service *service, const struct rpctl_instance *instance, const char *how,
                        uint64_t lived_ms)
 {
-    struct rpctl_crash *crash = &service->crash;
+    struct rpctl_state_crash *crash = &service->crash;
     bool given_up = instance->state == RPCTL_INSTANCE_FAILED;
 
-    *crash = (struct rpctl_crash){.count = crash->count + 1,
-                                  .generation = instance->generation->number,
-                                  .instance = instance->number,
-                                  .pid = instance->process.pid,
-                                  .at_ms = rpctl_service_wall_ms(),
-                                  .lived_ms = lived_ms,
-                                  .failures = instance->backoff.failures,
-                                  .given_up = given_up};
-    snprintf(crash->how, sizeof crash->how, "%s", how);
+    snprintf(service->crash_how, sizeof service->crash_how, "%s", how);
+    *crash = (struct rpctl_state_crash){.count = crash->count + 1,
+                                        .generation = instance->generation->number,
+                                        .instance = instance->number,
+                                        .pid = instance->process.pid,
+                                        .how = service->crash_how,
+                                        .at_ms = rpctl_service_wall_ms(),
+                                        .lived_ms = lived_ms,
+                                        .failures = instance->backoff.failures,
+                                        .given_up = given_up};
     rpctl_service_log(service,
                       "gen=%u instance=%u crash=%d how=\"%s\" lived_ms=%llu failures=%u restarts=%u next=%s",
                       crash->generation, crash->instance, (int)crash->pid, how, (unsigned long long)lived_ms,
                       crash->failures, instance->restarts, given_up ? "none" : "relaunch");
+}
+
+void rpctl_relaunch_restore_crash(struct rpctl_service *service, const struct rpctl_state_crash *crash)
+{
+    snprintf(service->crash_how, sizeof service->crash_how, "%s", crash->how);
+    service->crash = *crash;
+    service->crash.how = service->crash_how;
 }
 
 void rpctl_relaunch_on_ended(struct rpctl_service *service, struct rpctl_instance *instance, const char *how)

@@ -49,7 +49,7 @@ static int restore_instance(struct rpctl_service *service, struct rpctl_generati
     instance->killed = handed->killed;
     snprintf(instance->unfit, sizeof instance->unfit, "%s", handed->unfit);
     snprintf(instance->status, sizeof instance->status, "%s", handed->status);
-    instance->backoff.failures = handed->failures;
+    instance->backoff.failures = recorded->failures;
     instance->launched_ms = handed->launched_ms;
     instance->clear_ns = handed->clear_ns;
     return restore_process(service, instance, recorded, handed);
@@ -283,6 +283,7 @@ static void finish_reexec(struct rpctl_service *service, const struct rpctl_hand
 static void restore_whole(struct rpctl_service *service, const struct rpctl_handoff *handoff)
 {
     service->since_s = handoff->state.since_s;
+    rpctl_relaunch_restore_crash(service, &handoff->state.crash);
     service->last_result = json_incref(handoff->last_result);
     service->last_result_s = handoff->last_result_s;
     snprintf(service->plain_result, sizeof service->plain_result, "%s", handoff->plain_result);

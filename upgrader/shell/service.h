@@ -35,18 +35,6 @@
 #define RPCTL_LAST_LINES        10   /* of the new release's log, shown with a failure */
 #define RPCTL_POSTED_EVENTS_MAX 32
 
-/* The last time that a process of the generation that serves has ended unasked. */
-struct rpctl_crash {
-    unsigned long count; /* of all since this supervisor began; 0: none */
-    unsigned generation, instance;
-    pid_t pid;
-    char how[RPCTL_PROCESS_STATUS_BYTES];
-    int64_t at_ms; /* wall clock */
-    uint64_t lived_ms;
-    unsigned failures; /* in a row */
-    bool given_up;
-};
-
 struct rpctl_handoff_log;
 struct rpctl_probe_round;
 struct rpctl_reexec;
@@ -97,7 +85,8 @@ struct rpctl_service {
     struct rpctl_generation *candidate;   /* the new one during an operation */
     struct rpctl_generation *failed;      /* the one that served last, and was given up; else NULL */
     bool failing;                         /* … and its listeners are being closed */
-    struct rpctl_crash crash;
+    struct rpctl_state_crash crash;       /* its `how` is this: */
+    char crash_how[RPCTL_PROCESS_STATUS_BYTES];
     bool attend_failing; /* the last try to steer by who is there has failed, and that was logged */
     unsigned last_number;
     struct rpctl_policy policy; /* of the service; an upgrade's own options are for that upgrade */
@@ -208,6 +197,9 @@ json_t *rpctl_service_last_lines(const struct rpctl_generation *generation); /* 
 
 /* A process has ended, `how` in words; nothing when its generation does not serve, or leaves. */
 void rpctl_relaunch_on_ended(struct rpctl_service *service, struct rpctl_instance *instance, const char *how);
+
+/* What a former supervisor, or this one before its re-execution, has seen; copied. */
+void rpctl_relaunch_restore_crash(struct rpctl_service *service, const struct rpctl_state_crash *crash);
 void rpctl_service_cancel_relaunch(struct rpctl_generation *generation);
 /* What does not run of the generation that serves, and is not due, is launched again: after a cancel, and now
  * and then, for one for whose timer there was no memory. Not what was given up. */

@@ -19,6 +19,7 @@ static void fill_instance(struct rpctl_state_instance *ret_instance, const struc
                                                   .state = instance->state,
                                                   .collected = instance->collected,
                                                   .restarts = instance->restarts,
+                                                  .failures = instance->backoff.failures,
                                                   .since_ms = instance->since_ms};
     if (instance->process.pidfd >= 0)
         ret_instance->process =
@@ -89,6 +90,7 @@ static void fill_whole(struct snapshot *snapshot, const struct rpctl_service *se
         .candidate = service->candidate ? service->candidate->number : 0,
         .rollout = service->rollout.state,
         .operation = service->operation ? service->operation->kind : "",
+        .crash = service->crash,
     };
     fill_generations(snapshot, service);
 }

@@ -216,7 +216,7 @@ static json_t *args_status(const struct rpctl_release *release)
     return args;
 }
 
-static json_t *crash_status(const struct rpctl_crash *crash)
+static json_t *crash_status(const struct rpctl_state_crash *crash)
 {
     return json_pack("{sI,sI,sI,sI,ss,so,sI,sI,sb}", "count", (json_int_t)crash->count, "generation",
                      (json_int_t)crash->generation, "instance", (json_int_t)crash->instance, "pid",

@@ -93,6 +93,7 @@ int rpctl_takeover_find(struct rpctl_service *service, bool *ret_found, struct r
     status = rpctl_adopt_all(service, takeover->state.document ? &takeover->state : NULL,
                              &takeover->processes, error);
     *ret_found = status == 0 && takeover->processes > 0;
+    if (*ret_found && takeover->state.document) rpctl_relaunch_restore_crash(service, &takeover->state.crash);
     if (*ret_found)
         rpctl_keeper_hold(&service->keeper);
     else

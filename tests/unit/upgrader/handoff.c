@@ -39,7 +39,6 @@ static const struct rpctl_handoff_instance instances[] = {{.generation = 7,
                                                            .exit_status = 256,
                                                            .unfit = "",
                                                            .status = "",
-                                                           .failures = 4,
                                                            .next_try_ms = 1700000000123,
                                                            .launched_ms = 8,
                                                            .clear_ns = UINT64_C(1) << 60}};
@@ -307,8 +306,8 @@ static int decode_with(const char *list, const char *key, json_int_t number)
 
 Test(handoff, of_another_version)
 {
-    cr_assert_eq(decode_with(NULL, "v", 2), -EPROTONOSUPPORT);
-    cr_assert_not_null(strstr(error.message, "its version is 2 (written by rpctl 1.2.3), and not 1"), "%s",
+    cr_assert_eq(decode_with(NULL, "v", 3), -EPROTONOSUPPORT);
+    cr_assert_not_null(strstr(error.message, "its version is 3 (written by rpctl 1.2.3), and not 2"), "%s",
                        error.message);
 }
 
@@ -317,7 +316,7 @@ Test(handoff, a_state_of_another_version)
     size_t length;
     struct rpctl_handoff decoded;
     char *text = encode(&length);
-    memcpy(strstr(strchr(text, '\n'), "\"v\":1"), "\"v\":2", 5);
+    memcpy(strstr(strchr(text, '\n'), "\"v\":2"), "\"v\":3", 5);
     cr_assert_eq(rpctl_handoff_decode(&decoded, text, length, &error), -EPROTONOSUPPORT);
     free(text);
     expect_no_leak();

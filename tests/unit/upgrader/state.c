@@ -18,6 +18,7 @@ static const struct rpctl_state_instance instances[] = {
      .process = {4711, 99000},
      .state = RPCTL_INSTANCE_READY,
      .restarts = 3,
+     .failures = 2,
      .since_ms = 1700000000123},
     {.number = 2, .state = RPCTL_INSTANCE_EXITED, .collected = true},
 };
@@ -67,6 +68,15 @@ static void set_up(void)
                                  .candidate = 2,
                                  .rollout = RPCTL_ROLLOUT_PROVING,
                                  .operation = "upgrade",
+                                 .crash = {.count = 5,
+                                           .generation = 1,
+                                           .instance = 2,
+                                           .pid = 4710,
+                                           .how = "signal 11 (SIGSEGV)",
+                                           .at_ms = 1700000000500,
+                                           .lived_ms = 40,
+                                           .failures = 2,
+                                           .given_up = true},
                                  .generations = generations,
                                  .generation_count = 2,
                                  .groups = groups,
@@ -96,6 +106,10 @@ Test(state, round_trip)
     cr_assert_str_eq(decoded.generations[0].health.path, "/healthz");
     cr_assert_eq(decoded.generations[1].policy.bake_ms, 12345);
     cr_assert_eq(decoded.generations[1].instances[0].process.start_time, 99000);
+    cr_assert_eq(decoded.generations[1].instances[0].failures, 2);
+    cr_assert_eq(decoded.crash.count, 5);
+    cr_assert_str_eq(decoded.crash.how, "signal 11 (SIGSEGV)");
+    cr_assert(decoded.crash.given_up);
     cr_assert_eq(decoded.generations[1].drain, RPCTL_DRAIN_DRAINING);
     cr_assert_eq(decoded.groups[0].listeners[2].id, UINT64_C(1) << 40);
     cr_assert_eq(decoded.rollout, RPCTL_ROLLOUT_PROVING);
@@ -184,9 +198,9 @@ static int decode_with(const char *from, const char *to)
 
 Test(state, of_another_version)
 {
-    cr_assert_eq(decode_with("\"v\":1", "\"v\":2"), -EPROTONOSUPPORT);
-    cr_assert_not_null(strstr(error.message, "version 2"), "%s", error.message);
-    cr_assert_eq(decode_with("\"v\":1", "\"v\":\"1\""), -EPROTO);
+    cr_assert_eq(decode_with("\"v\":2", "\"v\":3"), -EPROTONOSUPPORT);
+    cr_assert_not_null(strstr(error.message, "version 3"), "%s", error.message);
+    cr_assert_eq(decode_with("\"v\":2", "\"v\":\"2\""), -EPROTO);
 }
 
 Test(state, numbers_that_make_no_sense)
@@ -215,7 +229,7 @@ Test(state, numbers_that_make_no_sense)
 Test(state, foreign_texts)
 {
     static const char *const texts[] = {"",          "\n",        "[]",      "{}",       "null",
-                                        "\"state\"", "{\"v\":1}", "pid=1\n", "\xff\xff", "{\"v\":1,\"v\":1}"};
+                                        "\"state\"", "{\"v\":2}", "pid=1\n", "\xff\xff", "{\"v\":2,\"v\":2}"};
     struct rpctl_state decoded;
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
         cr_assert_eq(rpctl_state_decode(&decoded, texts[i], strlen(texts[i]), &error), -EPROTO, "%s",
