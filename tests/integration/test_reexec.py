@@ -364,7 +364,7 @@ class RefusedTest(ReexecCase):
 
     def test_of_another_state(self):
         self.install(OTHER)
-        self.assert_refused(str(self.program), "the state cannot be read", "its version is 1", "and not 99")
+        self.assert_refused(str(self.program), "the state cannot be read", "its version is 2", "and not 99")
 
     def test_it_ends_badly(self):
         self.install("#!/bin/sh\necho no such luck\nexit 1\n")
