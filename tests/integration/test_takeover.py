@@ -247,6 +247,29 @@ class UnderWayTest(TakeoverCase):
         """From the moment that the disk knows of the shift."""
         self.killed_in("bake", services.V2, *self.listen, serving=2, before_kill=lambda: self.wait_for_rollout("BAKING"))
 
+    def test_bake_of_a_release_that_has_fallen_ill(self):
+        """Before old is told to go new has to answer once more: else all goes back."""
+        upgrade = self.box.operation("upgrade", "--health-count", "1", services.V2, *self.listen)
+        upgrade.until_phase("bake")
+        self.wait_for_rollout("BAKING")
+        self.kill_supervisor()
+        self.assert_code(upgrade.finish(), 70)
+        with services.stopped(self.pid_from_state(2)):
+            takeover = self.box.operation("start", services.V1, *self.listen)
+            warning = takeover.until(lambda e: e["event"] == "warning")
+            self.assertIn("generation 2 is unhealthy: all goes back to generation 1", warning["text"])
+            takeover.until_phase("drain")
+            self.assertEqual(self.get().generation, "1")
+        outcome = self.assert_code(takeover.finish(), 0)
+        self.assertIn("no answer in 2.00 s", self.end_of(outcome, "health")["detail"])
+        self.wait_for_generations({1: "serving"})
+        self.upgrade(services.V2, *self.listen)
+        self.stop()
+
+    def pid_from_state(self, generation):
+        (found,) = [g for g in self.state()["generations"] if g["generation"] == generation]
+        return found["instances"][0]["process"]["pid"]
+
     def wait_for_rollout(self, state):
         harness.wait_until(lambda: self.state().get("rollout") == state, f"the state is {state}")
 

@@ -34,6 +34,8 @@ static const char *const moves[MOVE_COUNT] = {
     [MOVE_SUPERVISOR_CRASH] = "the supervisor crashes",
     [MOVE_SUPERVISOR_START] = "a supervisor starts",
     [MOVE_DECIDE] = "it decides",
+    [MOVE_TRIAL_GOOD] = "the trial is passed",
+    [MOVE_TRIAL_BAD] = "the trial is failed",
     [MOVE_GIVE_UP] = "it gives up",
 };
 

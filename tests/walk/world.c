@@ -171,7 +171,8 @@ struct record world_record(const struct world *world)
 /* What a former supervisor has left stays until this one has decided, and carried it out. */
 static bool is_held(const struct world *world)
 {
-    return world->takeover == TAKEOVER_FINDS || world->takeover == TAKEOVER_STEERS;
+    return world->takeover == TAKEOVER_FINDS || world->takeover == TAKEOVER_STEERS ||
+           world->takeover == TAKEOVER_TRIES;
 }
 
 /* Where no supervisor can crash or give up any more, nobody will read the disk: then it is left out of the
@@ -749,7 +750,8 @@ static void supervisor_dies(struct world *world)
     memset(world->jobs, 0, sizeof world->jobs);
     world->up = world->steered = world->serving = world->candidate = world->rollout = world->outcome =
         world->has_old = world->ready = world->good = world->bad = world->baked = world->timers =
-            world->probing = world->operation = world->takeover = world->takeover_operation = 0;
+            world->probing = world->operation = world->takeover = world->takeover_operation = world->tried =
+                world->way_back = 0;
 }
 
 /* One that ends while it is being adopted is there without a process. */
@@ -829,6 +831,7 @@ static void decide(struct world *world)
     memset(&world->loaded, 0, sizeof world->loaded);
     if (recovery.serving) {
         world->takeover = TAKEOVER_STEERS;
+        world->way_back = (uint8_t)recovery.other;
         add_job(world, JOB_TAKE_OVER, recovery.serving);
         return;
     }
@@ -837,8 +840,9 @@ static void decide(struct world *world)
     start_first(world);
 }
 
-static void taken_over(struct world *world, unsigned number)
+static void go_on_with(struct world *world, unsigned number)
 {
+    world->tried = world->way_back = 0;
     if (!get(world, number)->proven && another_could_serve(world, number))
         fault("generation %u serves from now on, that was never proven, and another one could", number);
     world->takeover = TAKEOVER_STEERED;
@@ -849,6 +853,36 @@ static void taken_over(struct world *world, unsigned number)
     leave_others(world);
     if (draining(world) == 0) add_job(world, JOB_DETACH, number);
     takeover_on_gone(world);
+}
+
+static bool can_go_back(const struct world *world)
+{
+    return world->way_back && world_running(world_generation(world, world->way_back)) > 0 &&
+           !was_told(world_generation(world, world->way_back));
+}
+
+static void taken_over(struct world *world, unsigned number)
+{
+    if (config->health_count > 0 && can_go_back(world)) {
+        world->takeover = TAKEOVER_TRIES;
+        world->tried = (uint8_t)number;
+    } else {
+        go_on_with(world, number);
+    }
+}
+
+/* Ordinary requests, for all traffic comes to it: they may fail though it could serve. */
+static void trial_over(struct world *world, bool good)
+{
+    unsigned number = world->tried, other = world->way_back;
+
+    if (good || !can_go_back(world)) {
+        go_on_with(world, number);
+        return;
+    }
+    world->takeover = TAKEOVER_STEERS;
+    world->tried = world->way_back = 0;
+    add_job(world, JOB_TAKE_OVER, other);
 }
 
 /* --- jobs: what they do
@@ -1161,6 +1195,8 @@ static void apply(struct world *world, const struct move *move)
         return;
     case MOVE_SUPERVISOR_START: supervisor_starts(world); return;
     case MOVE_DECIDE: decide(world); return;
+    case MOVE_TRIAL_GOOD: trial_over(world, true); return;
+    case MOVE_TRIAL_BAD: trial_over(world, false); return;
     case MOVE_GIVE_UP: supervisor_dies(world); return;
     case MOVE_COUNT: break;
     }
@@ -1290,6 +1326,9 @@ static void offer_takeover(struct list *list, const struct world *world)
 
     offer(list, finds && !any_unknown(world), MOVE_DECIDE, 0, 0);
     offer(list, finds && any_unknown(world), MOVE_GIVE_UP, 0, 0);
+    offer(list, world->takeover == TAKEOVER_TRIES && world_can_serve(world_generation(world, world->tried)),
+          MOVE_TRIAL_GOOD, 0, 0);
+    offer(list, world->takeover == TAKEOVER_TRIES, MOVE_TRIAL_BAD, 0, 0);
     offer(list, world->crash_left && config->supervisor_crash, MOVE_SUPERVISOR_CRASH, 0, 0);
 }
 
@@ -1327,7 +1366,8 @@ bool world_move_is_foreign(const struct world *world, const struct move *move)
     case MOVE_LISTEN:
     case MOVE_SPEAK:
     case MOVE_UNLISTEN:
-    case MOVE_PROBE_GOOD: return true;
+    case MOVE_PROBE_GOOD:
+    case MOVE_TRIAL_GOOD: return true;
     case MOVE_END:
         return !(world_generation(world, move->generation)->processes[move->process].flags & PROCESS_KILLED);
     default: return false;

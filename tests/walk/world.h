@@ -122,7 +122,7 @@ struct job {
 
 enum rollout_timer { TIMER_READY = 1, TIMER_PROBE = 2, TIMER_BAKE = 4, TIMER_STOP = 8 };
 
-enum takeover { TAKEOVER_NONE, TAKEOVER_FINDS, TAKEOVER_STEERS, TAKEOVER_STEERED };
+enum takeover { TAKEOVER_NONE, TAKEOVER_FINDS, TAKEOVER_STEERS, TAKEOVER_TRIES, TAKEOVER_STEERED };
 
 enum operation { OPERATION_NONE, OPERATION_RUNS, OPERATION_DRAINS, OPERATION_OVER, OPERATION_LOST };
 
@@ -153,6 +153,8 @@ struct world {
     uint8_t operation;
     uint8_t takeover;
     uint8_t takeover_operation;
+    uint8_t tried;    /* by a takeover: the one that is to serve */
+    uint8_t way_back; /* … and the one that serves if it does not answer well */
     struct job jobs[WALK_JOBS_MAX];
 
     /* the people */
@@ -191,6 +193,8 @@ enum move_kind {
     MOVE_SUPERVISOR_CRASH,
     MOVE_SUPERVISOR_START,
     MOVE_DECIDE,
+    MOVE_TRIAL_GOOD,
+    MOVE_TRIAL_BAD,
     MOVE_GIVE_UP,
     MOVE_COUNT
 };

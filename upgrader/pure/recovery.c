@@ -32,9 +32,11 @@ void rpctl_recovery_decide(const struct rpctl_recovery_facts *facts, struct rpct
         enum rpctl_recovery_outcome outcome = forward ? RPCTL_RECOVERY_FINISHED : RPCTL_RECOVERY_UNDONE;
 
         if (facts->rollout == RPCTL_ROLLOUT_IDLE) outcome = RPCTL_RECOVERY_NOTHING;
-        *ret_recovery = (struct rpctl_recovery){wanted, outcome};
+        *ret_recovery = (struct rpctl_recovery){.serving = wanted, .outcome = outcome};
+        if (outcome == RPCTL_RECOVERY_FINISHED && can_serve(facts, other)) ret_recovery->other = other;
         return;
     }
     if (!can_serve(facts, other)) other = newest_that_can(facts);
-    *ret_recovery = (struct rpctl_recovery){other, other ? RPCTL_RECOVERY_EXCHANGED : RPCTL_RECOVERY_LOST};
+    *ret_recovery = (struct rpctl_recovery){
+        .serving = other, .outcome = other ? RPCTL_RECOVERY_EXCHANGED : RPCTL_RECOVERY_LOST};
 }

@@ -4,7 +4,7 @@
  *   was under way                    serves from now on       the other one
  *   nothing, or a drain              the one that served      goes on leaving
  *   before the shift, or in it       old                      new is stopped
- *   bake, quiesce                    new                      old leaves
+ *   bake, quiesce                    new, if it answers well  old leaves
  *   the way back                     old                      new goes on leaving
  *
  * If whoever should serve has no process any more, another that can listen still does: the other one of the
@@ -44,6 +44,7 @@ enum rpctl_recovery_outcome {
 
 struct rpctl_recovery {
     unsigned serving; /* 0 = none: launch */
+    unsigned other;   /* RPCTL_RECOVERY_FINISHED: old, if it can serve still; else 0 */
     enum rpctl_recovery_outcome outcome;
 };
 

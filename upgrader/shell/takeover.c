@@ -6,6 +6,7 @@
 #include "pure/recovery.h"
 #include "shell/adopt.h"
 #include "shell/service.h"
+#include "shell/trial.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -24,6 +25,9 @@ struct rpctl_takeover {
     bool steering; /* the phase has begun */
     bool steered;
     enum rpctl_recovery_outcome outcome;
+    unsigned way_back; /* generation that can still serve, where new is to serve; 0 = none */
+    struct rpctl_trial *trial;
+    struct rpctl_generation *tried;       /* … whose it is */
     char warning[RP_ERROR_MESSAGE_BYTES]; /* about the state */
 };
 
@@ -116,6 +120,7 @@ static void free_takeover(uv_handle_t *handle)
 static void end(struct rpctl_takeover *takeover)
 {
     takeover->service->takeover = NULL;
+    rpctl_trial_cancel(takeover->trial);
     uv_close((uv_handle_t *)&takeover->timer, free_takeover);
 }
 
@@ -211,6 +216,80 @@ static bool is_late(const struct rpctl_takeover *takeover)
 
 static void look_again(struct rpctl_takeover *takeover);
 
+static bool has_been_told_to_stop(const struct rpctl_generation *generation)
+{
+    if (rpctl_generation_is_leaving(generation) || generation->listener_count == 0) return true;
+    for (unsigned i = 0; i < generation->instance_count; i++)
+        if (generation->instances[i].state == RPCTL_INSTANCE_STOPPING) return true;
+    return false;
+}
+
+static void go_on_with(struct rpctl_takeover *takeover, struct rpctl_generation *generation)
+{
+    struct rpctl_service *service = takeover->service;
+
+    takeover->steered = true;
+    service->serving = generation;
+    generation->state = RPCTL_GENERATION_SERVING;
+    note_release(takeover);
+    rpctl_keeper_release(&service->keeper);
+    rpctl_service_relaunch_missing(service, generation);
+    leave_others(service);
+    if (rpctl_service_draining(service) > 0)
+        rpctl_operation_begin(takeover->operation, "drain", 0);
+    else
+        rpctl_steering_detach(service, generation, on_detached);
+    rpctl_takeover_on_gone(service);
+}
+
+static void steer_to(struct rpctl_takeover *takeover, unsigned generation);
+
+static bool can_go_back(const struct rpctl_takeover *takeover)
+{
+    const struct rpctl_generation *old = rpctl_service_find_generation(takeover->service, takeover->way_back);
+
+    return old && rpctl_generation_running(old) > 0 && !has_been_told_to_stop(old);
+}
+
+static void on_tried(bool good, const char *text, void *data)
+{
+    struct rpctl_takeover *takeover = data;
+    unsigned number = takeover->tried->number;
+
+    takeover->trial = NULL;
+    if (!good && can_go_back(takeover)) {
+        rpctl_operation_end(takeover->operation, NULL, "unhealthy: %s", text);
+        rpctl_operation_warn(takeover->operation,
+                             "generation %u is unhealthy: all goes back to generation %u", number,
+                             takeover->way_back);
+        takeover->outcome = RPCTL_RECOVERY_UNDONE;
+        rpctl_operation_begin(takeover->operation, "steer", 0);
+        steer_to(takeover, takeover->way_back);
+        return;
+    }
+    rpctl_operation_end(takeover->operation, NULL, "%s", text);
+    go_on_with(takeover, takeover->tried);
+}
+
+/* Its bake was not over: before the old generation is told to go, the new one has to answer well once more.
+ */
+static bool begin_trial(struct rpctl_takeover *takeover, struct rpctl_generation *generation)
+{
+    struct rpctl_trial_config config = {.addresses = generation->addresses,
+                                        .address_count = generation->address_count,
+                                        .health = rpctl_generation_health(generation),
+                                        .rounds = generation->policy.health_count,
+                                        .interval_ms = generation->policy.health_interval_ms};
+
+    if (takeover->outcome != RPCTL_RECOVERY_FINISHED || config.health.kind == RPCTL_HEALTH_NONE ||
+        config.address_count == 0 || !can_go_back(takeover))
+        return false;
+    takeover->tried = generation;
+    takeover->trial = rpctl_trial_start(&takeover->service->loop, &config, on_tried, takeover);
+    if (takeover->trial) rpctl_operation_begin(takeover->operation, "health", 0);
+    return takeover->trial;
+}
+
 static void on_steered(struct rpctl_service *service, struct rpctl_generation *generation, int status,
                        const struct rp_error *error)
 {
@@ -225,20 +304,9 @@ static void on_steered(struct rpctl_service *service, struct rpctl_generation *g
         give_up(takeover, error->message);
         return;
     }
-    takeover->steered = true;
-    service->serving = generation;
-    generation->state = RPCTL_GENERATION_SERVING;
     rpctl_operation_end(takeover->operation, NULL, "all new connections to generation %u%s",
                         generation->number, outcome_text(takeover->outcome));
-    note_release(takeover);
-    rpctl_keeper_release(&service->keeper);
-    rpctl_service_relaunch_missing(service, generation);
-    leave_others(service);
-    if (rpctl_service_draining(service) > 0)
-        rpctl_operation_begin(takeover->operation, "drain", 0);
-    else
-        rpctl_steering_detach(service, generation, on_detached);
-    rpctl_takeover_on_gone(service);
+    if (!begin_trial(takeover, generation)) go_on_with(takeover, generation);
 }
 
 /* Nobody can serve: what is left goes, and the release is launched anew. */
@@ -262,12 +330,12 @@ static void start_anew(struct rpctl_takeover *takeover)
  * ---------------------------------------------------------------------------------------------------
  */
 
-static bool has_been_told_to_stop(const struct rpctl_generation *generation)
+static void steer_to(struct rpctl_takeover *takeover, unsigned generation)
 {
-    if (rpctl_generation_is_leaving(generation) || generation->listener_count == 0) return true;
-    for (unsigned i = 0; i < generation->instance_count; i++)
-        if (generation->instances[i].state == RPCTL_INSTANCE_STOPPING) return true;
-    return false;
+    struct rpctl_service *service = takeover->service;
+
+    rpctl_steering_take_over(service, rpctl_service_find_generation(service, generation),
+                             takeover->state.groups, takeover->state.group_count, on_steered);
 }
 
 static void decide(struct rpctl_takeover *takeover)
@@ -294,10 +362,10 @@ static void decide(struct rpctl_takeover *takeover)
         start_anew(takeover);
         return;
     }
+    takeover->way_back = recovery.other;
     if (!takeover->steering) rpctl_operation_begin(takeover->operation, "steer", 0);
     takeover->steering = true;
-    rpctl_steering_take_over(service, rpctl_service_find_generation(service, recovery.serving),
-                             takeover->state.groups, takeover->state.group_count, on_steered);
+    steer_to(takeover, recovery.serving);
 }
 
 /* --- listeners

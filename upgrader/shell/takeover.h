@@ -4,11 +4,14 @@
  *
  *   find       the processes, by the state on disk and by their environment (shell/adopt.h)
  *   listeners  duplicates of their listeners: librp sends them again when it has connected to RP_SOCKET;
- * those of others, and of it too where that is allowed, are taken with pidfd_getfd decide     who serves from
- * now on (pure/recovery.h) steer      all traffic to it. The recorded order of the listeners is taken for
- * true while the true one is learnt, for the program that is in force meanwhile must not lead to an unproven
- * release. Where it cannot be true any more, traffic goes to all that listen for as long as that takes (about
+ *              those of others, and of it too where that is allowed, are taken with pidfd_getfd
+ *   decide     who serves from now on (pure/recovery.h)
+ *   steer      all traffic to it. The recorded order of the listeners is taken for true while the true one is
+ *              learnt, for the program that is in force meanwhile must not lead to an unproven release. Where
+ *              it cannot be true any more, traffic goes to all that listen for as long as that takes (about
  *              0.1 ms for a listener)
+ *   health     of a new release whose bake was not over (shell/trial.h): if it does not answer well, all
+ *              is steered to the old one again
  *   leave      whoever does not serve, through an ordinary drain
  *
  * Until the listeners are all there nothing is changed; if that does not come about, the supervisor ends with

@@ -43,6 +43,18 @@ Test(recovery, everybody_lives)
         expect(decide((enum rpctl_rollout_state)i, 1, false, 1, false), wanted[i].serving, wanted[i].outcome);
 }
 
+/* Whoever was to be told to go is somebody to go back to, as long as nobody has told it. */
+Test(recovery, the_way_back_is_open_until_old_is_told)
+{
+    cr_assert_eq(decide(RPCTL_ROLLOUT_BAKING, 1, false, 1, false).other, 1);
+    cr_assert_eq(decide(RPCTL_ROLLOUT_QUIESCING, 1, false, 1, false).other, 1);
+    cr_assert_eq(decide(RPCTL_ROLLOUT_QUIESCING, 1, true, 1, false).other, 0);
+    cr_assert_eq(decide(RPCTL_ROLLOUT_BAKING, 0, false, 1, false).other, 0);
+    cr_assert_eq(decide(RPCTL_ROLLOUT_BAKING, 1, false, 0, false).other, 0);
+    cr_assert_eq(decide(RPCTL_ROLLOUT_PROVING, 1, false, 1, false).other, 0);
+    cr_assert_eq(decide(RPCTL_ROLLOUT_IDLE, 1, false, 1, false).other, 0);
+}
+
 /* Whatever was under way: who lives and was not told to stop serves, if there is anybody. */
 Test(recovery, whoever_lives_serves)
 {
