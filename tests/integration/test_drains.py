@@ -276,5 +276,22 @@ class DeadlineTest(DrainCase):
         self.assertFalse(download.is_whole())
 
 
+class NoTimeTest(services.ServiceCase):
+    def test_no_time_to_quiesce(self):
+        """What stands in the queue is counted, and old is told to stop at once: it empties its queue itself."""
+        self.start()
+        with services.stopped(self.pid_of(1)):
+            client = self.request()
+            self.wait_for_connections(1)
+            upgrade = self.box.operation("upgrade", "--bake", "0", "--witness", "off", "--quiesce-timeout", "0", services.V2,
+                                         *self.listen)
+            end = upgrade.until_phase("quiesce", state="end")
+            upgrade.until_phase("drain")
+        self.assertEqual(end["left"], 1)
+        self.assert_code(upgrade.finish(), 0)
+        self.assertEqual(services.answer(client).generation, "1")
+        self.stop()
+
+
 if __name__ == "__main__":
     harness.main()

@@ -421,7 +421,8 @@ static void act_drain(struct world *world, unsigned number, enum rpctl_drain_act
 static void post_drain(struct world *world, unsigned number, enum rpctl_drain_event event)
 {
     struct generation *generation = get(world, number);
-    struct rpctl_drain drain = {.state = generation->drain, .empty_looks = generation->empty_looks};
+    struct rpctl_drain drain = {
+        .state = generation->drain, .empty_looks = generation->empty_looks, .looked = generation->looked};
     struct rpctl_drain_step step = rpctl_drain_step(&drain, event);
 
     if (!step.possible)
@@ -429,6 +430,7 @@ static void post_drain(struct world *world, unsigned number, enum rpctl_drain_ev
               rpctl_drain_state_name(generation->drain));
     generation->drain = (uint8_t)drain.state;
     generation->empty_looks = drain.state == RPCTL_DRAIN_QUIESCING ? (uint8_t)drain.empty_looks : 0;
+    generation->looked = drain.state == RPCTL_DRAIN_QUIESCING && drain.looked;
     for (size_t i = 0; i < step.action_count && !world_fault; i++) act_drain(world, number, step.actions[i]);
 }
 

@@ -84,6 +84,7 @@ struct generation {
     uint8_t sweep;
     uint8_t drain;
     uint8_t empty_looks;
+    uint8_t looked;
     uint8_t timers;
     uint8_t operation; /* its drain reports to; 0 = none */
     uint8_t stop_waits;

@@ -4,6 +4,7 @@
 
 enum {
     ON_QUIET = RPCTL_DRAIN_EVENT_COUNT, /* the last LOOK_EMPTY that was wanted */
+    ON_TIMEOUT_UNSEEN,                  /* QUIESCE_TIMEOUT before the first look has ended */
     TABLE_EVENT_COUNT
 };
 
@@ -63,6 +64,7 @@ static const struct row table[RPCTL_DRAIN_STATE_COUNT][TABLE_EVENT_COUNT] = {
             [ON(LOOK_BUSY)] = TO(QUIESCING, DO(ARM_LOOK)),
             [ON(LOOK_TIMER)] = TO(QUIESCING, DO(LOOK)),
             [ON_QUIET] = TO(DRAINING, DO(DISARM), DO(QUIET), DO(ARM_DEADLINE), DO(STOP), DO(ARM_LOOK)),
+            [ON_TIMEOUT_UNSEEN] = TO(QUIESCING, DO(ARM_QUIESCE)),
             [ON(QUIESCE_TIMEOUT)] =
                 TO(DRAINING, DO(DISARM), DO(QUIET), DO(ARM_DEADLINE), DO(STOP), DO(ARM_LOOK)),
             [ON(EXITED)] = TO(CLOSING, DO(DISARM), DO(QUIET), DO(CLOSE)),
@@ -167,6 +169,10 @@ void rpctl_drain_init(struct rpctl_drain *drain)
 static int column(struct rpctl_drain *drain, enum rpctl_drain_event event)
 {
     if (event == ON(BEGIN) || event == ON(LOOK_BUSY)) drain->empty_looks = 0;
+    if (event == ON(BEGIN)) drain->looked = false;
+    if (event == ON(QUIESCE_TIMEOUT) && drain->state == S(QUIESCING) && !drain->looked)
+        return ON_TIMEOUT_UNSEEN;
+    if (event == ON(LOOK_EMPTY) || event == ON(LOOK_BUSY)) drain->looked = true;
     if (event != ON(LOOK_EMPTY) || drain->state != S(QUIESCING)) return (int)event;
     drain->empty_looks++;
     return drain->empty_looks >= RPCTL_DRAIN_QUIET_LOOKS ? (int)ON_QUIET : (int)event;

@@ -104,6 +104,7 @@ enum rpctl_drain_action {
 struct rpctl_drain {
     enum rpctl_drain_state state;
     unsigned empty_looks; /* in a row */
+    bool looked;          /* what is left is known */
 };
 
 struct rpctl_drain_step {

@@ -462,9 +462,11 @@ static void disarm(struct rpctl_leaving *leaving)
     for (int i = 0; i < TIMER_COUNT; i++) uv_timer_stop(&leaving->timers[i]);
 }
 
+/* Not less than 1 ms: libuv 1.44 runs a timer that its own callback starts with 0 again and again, and
+ * nothing else. */
 static void arm(struct rpctl_leaving *leaving, int timer, uv_timer_cb callback, unsigned delay_ms)
 {
-    uv_timer_start(&leaving->timers[timer], callback, delay_ms, 0);
+    uv_timer_start(&leaving->timers[timer], callback, delay_ms > 0 ? delay_ms : 1, 0);
 }
 
 /* Closing moves the last listener of the group into the free place. While a release is starting the last one

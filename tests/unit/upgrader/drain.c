@@ -84,7 +84,7 @@ static void check_move(size_t i, const struct rpctl_drain *drain, const struct r
 
 static void check_pair(int state, int event)
 {
-    struct rpctl_drain drain = {.state = (enum rpctl_drain_state)state};
+    struct rpctl_drain drain = {.state = (enum rpctl_drain_state)state, .looked = true};
     struct rpctl_drain_step step = rpctl_drain_step(&drain, (enum rpctl_drain_event)event);
 
     for (size_t i = 0; i < sizeof moves / sizeof *moves; i++) {
@@ -117,6 +117,21 @@ Test(drain, is_quiet_only_after_enough_empty_looks_in_a_row)
     for (int i = 0; i < RPCTL_DRAIN_QUIET_LOOKS - 1; i++) rpctl_drain_step(&drain, ON(LOOK_EMPTY));
     cr_expect_eq(drain.state, S(QUIESCING));
     cr_expect_eq(rpctl_drain_step(&drain, ON(LOOK_EMPTY)).actions[3], DO(STOP));
+    cr_expect_eq(drain.state, S(DRAINING));
+}
+
+/* What is left at the bound is told: it has to be known. */
+Test(drain, waits_for_the_first_look_at_its_bound)
+{
+    struct rpctl_drain drain;
+
+    rpctl_drain_init(&drain);
+    rpctl_drain_step(&drain, ON(BEGIN));
+    rpctl_drain_step(&drain, ON(SETTLED));
+    cr_expect_eq(rpctl_drain_step(&drain, ON(QUIESCE_TIMEOUT)).actions[0], DO(ARM_QUIESCE));
+    cr_expect_eq(drain.state, S(QUIESCING));
+    rpctl_drain_step(&drain, ON(LOOK_BUSY));
+    rpctl_drain_step(&drain, ON(QUIESCE_TIMEOUT));
     cr_expect_eq(drain.state, S(DRAINING));
 }
 
