@@ -158,6 +158,20 @@ def _listener_inodes(table_path, port):
     return found
 
 
+def server_of(client, pids):
+    """Which of the processes has the other end of this IPv4 connection."""
+    port = client.getsockname()[1]
+    with open("/proc/net/tcp", encoding="ascii") as table:
+        rows = [line.split() for line in table][1:]
+    (inode,) = [row[9] for row in rows if int(row[2].rpartition(":")[2], 16) == port]
+    (pid,) = [pid for pid in pids if f"socket:[{inode}]" in open_files(pid)]
+    return pid
+
+
+def open_files(pid):
+    return {os.readlink(entry.path) for entry in os.scandir(f"/proc/{pid}/fd")}
+
+
 def environment(pid):
     with open(f"/proc/{pid}/environ", "rb") as file:
         return dict(entry.decode(errors="replace").split("=", 1) for entry in file.read().split(b"\0") if b"=" in entry)

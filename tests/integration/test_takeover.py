@@ -306,6 +306,39 @@ class UnderWayTest(TakeoverCase):
         self.assert_code(takeover.finish(), 0)
         self.assert_in_hand(2)
 
+    def forget_who_was_told(self):
+        """As if the supervisor had died in the middle of telling them."""
+        state = self.state()
+        for generation in state["generations"]:
+            for instance in generation["instances"]:
+                instance["state"] = "ready"
+        self.state_path().write_text(json.dumps(state) + "\n")
+
+    def test_told_by_halves(self):
+        """Only who was not told to stop yet is told: a second signal would cut connections."""
+        self.stop()
+        self.start("--instances", "2", "--quiesce-timeout", "50ms")
+        pids = {i[0] for i in self.instances(1)}
+        with self.download() as download:
+            first = services.server_of(download.sock, pids)
+            (other,) = pids - {first}
+            with services.stopped(other):
+                upgrade = self.box.operation("upgrade", "--bake", "0", services.V2, *self.listen)
+                upgrade.until_phase("drain")
+                harness.wait_until(lambda: self.state_of(first) == "stopping", "one of them drains")
+                self.kill_supervisor()
+                self.assert_code(upgrade.finish(), 70)
+                self.forget_who_was_told()
+                takeover = self.box.operation("start", services.V1, *self.listen)
+                takeover.until_phase("steer", state="end")
+                harness.wait_until(lambda: self.state_of(other) == "stopping", "the other one is told")
+            self.assertTrue(download.is_whole())
+        self.assert_code(takeover.finish(), 0)
+        self.assert_in_hand(2)
+
+    def state_of(self, pid):
+        return next(state for found, state, _ in self.instances(1) if found == pid)
+
     def test_first_start(self):
         """Never proven, but there is nobody else: what runs is taken."""
         self.stop()

@@ -48,6 +48,7 @@ struct leaving_job {
     struct rpctl_leaving *leaving;
     unsigned attempt;
     unsigned generation;
+    bool resumed;
     int status;
     struct rp_error error;
     unsigned left;
@@ -56,6 +57,7 @@ struct leaving_job {
     size_t address_count;
     pid_t pids[RPCTL_INSTANCES_MAX]; /* those that run */
     unsigned instances[RPCTL_INSTANCES_MAX];
+    bool holds[RPCTL_INSTANCES_MAX]; /* watch: … a listener open; of one that was resumed */
     size_t pid_count;
     unsigned long connections;
 };
@@ -128,6 +130,7 @@ static void fill_job(struct leaving_job *job, const struct rpctl_leaving *leavin
 
     job->attempt = leaving->attempt;
     job->generation = generation->number;
+    job->resumed = leaving->resumed;
     job->address_count = generation->address_count;
     for (size_t i = 0; i < generation->address_count; i++) job->addresses[i] = generation->addresses[i];
     for (unsigned i = 0; i < generation->instance_count; i++) {
@@ -242,6 +245,18 @@ static void spread_again(struct rpctl_leaving *leaving)
     rpctl_steering_doom(leaving->service, leaving->generation, false, on_doom_changed);
 }
 
+/* One that cannot be looked at is taken for one that holds. */
+static void look_at_each(struct leaving_job *self, const struct rpctl_groups *groups)
+{
+    self->held = false;
+    for (size_t i = 0; i < self->pid_count; i++) {
+        self->holds[i] = true;
+        (void)rpctl_groups_is_held(groups, self->generation, &self->pids[i], 1, &self->holds[i],
+                                   &self->error);
+        self->held = self->held || self->holds[i];
+    }
+}
+
 static void watch_work(struct rpctl_job *job)
 {
     struct leaving_job *self = (struct leaving_job *)job;
@@ -250,17 +265,22 @@ static void watch_work(struct rpctl_job *job)
     self->held = true;
     /* Of what the processes have left behind nothing is known before it has been swept. */
     if (!groups || self->pid_count == 0) return;
-    self->status = rpctl_groups_is_held(groups, self->generation, self->pids, self->pid_count, &self->held,
-                                        &self->error);
+    if (self->resumed)
+        look_at_each(self, groups);
+    else
+        self->status = rpctl_groups_is_held(groups, self->generation, self->pids, self->pid_count,
+                                            &self->held, &self->error);
 }
 
-/* The former supervisor may have died between writing down that it would tell them and telling them. Whoever
- * has been told and is not known to have been has closed its listeners by now; a second signal would end it
- * at once. */
-static void tell_those_resumed(struct rpctl_leaving *leaving)
+/* The former supervisor may have died between writing down that it would tell them and telling the last of
+ * them. Whoever has been told and is not known to have been has closed its listeners by now; a second signal
+ * would end it at once. */
+static void tell_those_resumed(struct rpctl_leaving *leaving, const struct leaving_job *result)
 {
     if (!leaving->resumed) return;
     leaving->resumed = false;
+    for (size_t i = 0; i < result->pid_count; i++)
+        if (!result->holds[i]) leaving->generation->instances[result->instances[i] - 1].told = true;
     if (rpctl_service_signal(leaving->generation, leaving->generation->policy.stop_signal) < 0)
         retry_later(leaving, RPCTL_DRAIN_DO_STOP);
 }
@@ -273,7 +293,7 @@ static void watch_done(struct rpctl_job *job)
     if (!leaving) return;
     if (result.held && leaving->generation->drain.state == RPCTL_DRAIN_DRAINING) {
         spread_again(leaving);
-        tell_those_resumed(leaving);
+        if (result.resumed) tell_those_resumed(leaving, &result);
     }
     post(leaving, result.held ? RPCTL_DRAIN_ON_LISTENERS_HELD : RPCTL_DRAIN_ON_LISTENERS_CLOSED);
 }
