@@ -6,6 +6,7 @@ import socket
 import struct
 import subprocess
 import threading
+import time
 
 import harness
 
@@ -355,6 +356,27 @@ class LoadTest(harness.Case):
         self.assertGreaterEqual(load.window("steady")["answers"], 36)
         self.assertGreaterEqual(load.window("upgrade")["failures"]["eof_sent"], 8)
         self.assertEqual(load.result["total"]["failed"], load.window("upgrade")["failed"])
+
+    def test_losses_say_whose_they_were(self):
+        """By the pid of the last answer, and by the MSS of the listener where there was none."""
+        for answers, pid in ((0, 0), (1, 4711)):
+            def behave(connection):
+                for _ in range(answers):
+                    connection.read_request()
+                    connection.send_good()
+                connection.read_request()
+
+            begun = time.monotonic_ns()
+            with self.subTest(answers=answers), FaultServer(behave) as server:
+                server.listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_MAXSEG, 2345)
+                with self.box.load(server.address, keep_alive=2, wait=False, options=("--think", "0-2ms")) as load:
+                    load.answers(20)
+                    total = load.stop()["total"]
+                losses = load.window("start")["losses"]
+                self.assertEqual(len(losses), total["failed"])
+                self.assertEqual({(loss["kind"], loss["failure"], loss["pid"], loss["mss"]) for loss in losses},
+                                 {("keep-alive", "eof_sent", pid, 2345 - 12)})  # less a timestamp in each segment
+                self.assertTrue(all(begun < loss["connect_ns"] < time.monotonic_ns() for loss in losses), losses)
 
     def test_details_are_bounded(self):
         self.run_load(Connection.read_request, 100, fresh=4)

@@ -242,6 +242,9 @@ static void open_connection(struct load_client *client)
 {
     client->used = false;
     client->local_port = 0;
+    client->server_pid = 0;
+    client->mss = 0;
+    client->connect_ns = load_now_ns();
     client->run->windows.current->tally.connections++;
     move(client, LOAD_CLIENT_CONNECTING);
     int error = start_connect(client);
@@ -263,13 +266,14 @@ static void on_connect_event(struct load_client *client)
     socklen_t length = sizeof(error);
     client->local_port = local_port_of(client->fd);
     getsockopt(client->fd, SOL_SOCKET, SO_ERROR, &error, &length);
+    struct tcp_info info = {.tcpi_state = TCP_SYN_SENT};
+    length = sizeof(info);
+    getsockopt(client->fd, IPPROTO_TCP, TCP_INFO, &info, &length);
+    client->mss = info.tcpi_snd_mss;
     if (error != 0) {
         fail_errno(client, error);
         return;
     }
-    struct tcp_info info;
-    length = sizeof(info);
-    getsockopt(client->fd, IPPROTO_TCP, TCP_INFO, &info, &length);
     if (info.tcpi_state != TCP_SYN_SENT) send_request(client);
 }
 

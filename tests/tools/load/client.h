@@ -53,9 +53,11 @@ struct load_client {
     bool tried;
     bool used; /* the connection has carried a whole answer */
     uint16_t local_port;
-    uint32_t server_pid;
+    uint32_t server_pid; /* of the last answer on the connection; 0: none yet */
+    uint32_t mss;        /* that the server can take */
     uint32_t connects;
     size_t sent_bytes;
+    uint64_t connect_ns; /* when the connection was begun */
     uint64_t begun_ns;
     uint64_t whole_ns;
     struct load_response response;

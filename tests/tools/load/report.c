@@ -81,6 +81,22 @@ static json_t *counter_to_json(const struct load_counter *counter)
     return object;
 }
 
+static json_t *losses_to_json(const struct load_losses *losses)
+{
+    json_t *array = json_array();
+    for (size_t i = 0; i < losses->count; i++) {
+        const struct load_loss *loss = &losses->items[i];
+        json_t *object = json_object();
+        json_object_set_new(object, "kind", json_string(load_client_kind_name(loss->kind)));
+        json_object_set_new(object, "failure", json_string(load_failure_name(loss->failure)));
+        json_object_set_new(object, "pid", number(loss->server_pid));
+        json_object_set_new(object, "mss", number(loss->mss));
+        json_object_set_new(object, "connect_ns", number(loss->connect_ns));
+        json_array_append_new(array, object);
+    }
+    return array;
+}
+
 static json_t *latency_to_json(const struct load_histogram *histogram)
 {
     json_t *object = json_object();
@@ -120,7 +136,9 @@ static void print_json(const struct load_run *run, const struct load_tally *tota
     json_t *array = json_array();
     for (size_t i = 0; i < windows->count; i++) {
         const struct load_window *window = windows->items[i];
-        json_array_append_new(array, window_to_json(window->name, window->open_ns, &window->tally));
+        json_t *item = window_to_json(window->name, window->open_ns, &window->tally);
+        json_object_set_new(item, "losses", losses_to_json(&window->losses));
+        json_array_append_new(array, item);
     }
     json_t *object = json_object();
     json_object_set_new(object, "event", json_string("result"));

@@ -9,7 +9,8 @@
  *
  * WINDOW: name, open_ms, answers, failed, fresh and keep_alive (each with answers and failed), failures (by
  * kind), connections, idle_closes, announced_closes, versions, generations, pids (answers by label),
- * latency_us (count, mean, p50, p99, p999, max). */
+ * latency_us (count, mean, p50, p99, p999, max); but for the total losses, the first LOAD_LOSSES_MAX failed
+ * requests (kind, failure, pid, mss, connect_ns; see losses.h). */
 #ifndef LOAD_REPORT_H
 #define LOAD_REPORT_H
 

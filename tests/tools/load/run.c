@@ -62,12 +62,17 @@ void load_run_failure(struct load_run *run, const struct load_client *client, en
 {
     count_end(run, client);
     client->window->tally.failures[client->kind][failure]++;
+    load_losses_add(&client->window->losses, &(struct load_loss){.kind = client->kind,
+                                                                 .failure = failure,
+                                                                 .server_pid = client->server_pid,
+                                                                 .mss = client->mss,
+                                                                 .connect_ns = client->connect_ns});
     if (run->details++ >= LOAD_DETAILS_MAX) return;
     uint64_t now_ns = load_now_ns();
     fprintf(stderr,
             "rp-load: t_ms=%" PRIu64 " failure=%s client=%u kind=%s state=%s local_port=%u age_ms=%" PRIu64
             " window=%s reason=\"%s\"\n",
             (now_ns - run->start_ns) / 1000000, load_failure_name(failure), client->number,
-            client->kind == LOAD_FRESH ? "fresh" : "keep-alive", load_client_state_name(client->state),
-            client->local_port, (now_ns - client->begun_ns) / 1000000, client->window->name, reason);
+            load_client_kind_name(client->kind), load_client_state_name(client->state), client->local_port,
+            (now_ns - client->begun_ns) / 1000000, client->window->name, reason);
 }

@@ -1,5 +1,10 @@
 #include "tally.h"
 
+const char *load_client_kind_name(enum load_client_kind kind)
+{
+    return kind == LOAD_FRESH ? "fresh" : "keep-alive";
+}
+
 const char *load_failure_name(enum load_failure failure)
 {
     static const char *const names[] = {

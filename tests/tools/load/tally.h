@@ -42,6 +42,7 @@ struct load_tally {
     struct load_histogram latency_us; /* of answers, from the wish to send until the last byte of the body */
 };
 
+const char *load_client_kind_name(enum load_client_kind kind);
 const char *load_failure_name(enum load_failure failure);
 
 uint64_t load_tally_answers(const struct load_tally *tally);

@@ -5,6 +5,7 @@
 #ifndef LOAD_WINDOWS_H
 #define LOAD_WINDOWS_H
 
+#include "losses.h"
 #include "tally.h"
 
 #include <stddef.h>
@@ -17,6 +18,7 @@ struct load_window {
     char name[LOAD_WINDOW_NAME_BYTES];
     uint64_t open_ns; /* sum of the time it was the current one, up to the last load_windows_mark */
     struct load_tally tally;
+    struct load_losses losses;
 };
 
 struct load_windows {
