@@ -5,7 +5,8 @@
 #   random_upgrades   500 of each of two shapes, a random third of them bad, with `status` asked all the time; six minutes
 #   kills             client, supervisor, a new, one of several, and the old process killed, each at every phase
 #                     boundary and at 200 random instants of an upgrade, with 64+64 clients; twelve minutes; a killed
-#                     server takes with it the requests it had
+#                     server takes with it the requests it had, and each that is lost must be one of those; a kill
+#                     that came too early or too late is made again
 #
 #   tests/long.sh                                 everything
 #   tests/long.sh PART...                         these parts only

@@ -13,15 +13,16 @@ SEED = os.environ.get("RP_KILLS_SEED") or str(random.SystemRandom().randrange(1 
 
 def show(record):
     print(f"{record.number}: {record.kill.victim} {record.kill.when}, bake {record.kill.bake}"
-          f"{', held' if record.kill.holds else ''}: exit {record.code}, {record.seconds:.2f} s", flush=True)
+          f"{', held' if record.kill.holds else ''}{'' if record.hit else ', missed'}: exit {record.code}, {record.seconds:.2f} s", flush=True)
 
 
 class LongKillsTest(harness.Case):
     def run_shape(self, shape):
         print(f"RP_KILLS_SEED={SEED}", flush=True)
+        dice = random.Random(f"{SEED} {shape.name}")
         service = kills.Service(self, shape, CLIENTS)
         service.start()
-        total = service.run(kills.at_boundaries(shape) + kills.at_random(SEED, shape, COUNT), show)["total"]
+        total = service.run(kills.at_boundaries(shape) + kills.at_random(dice, shape, COUNT), dice, show)["total"]
         print(f"{shape.name}: {total['answers']} answers, {total['failed']} failed\n{kills.table(service.records)}", flush=True)
         service.check_complaints()
         service.stop()
