@@ -3,11 +3,13 @@
 Clients run all the time and lose nothing. The kills at random instants are in test_kills.py.
 """
 
+import contextlib
 import json
 import os
 import pathlib
 import signal
 import socket
+import time
 
 import harness
 import services
@@ -401,46 +403,172 @@ class StateTest(TakeoverCase):
 
 
 class StrangersTest(TakeoverCase):
-    """Pids in the state that are other processes by now: nobody signals them."""
+    """Pids in the state, or in the supervisor's memory, that are other processes by now: nobody signals them."""
 
     def stranger(self):
-        return self.box.spawn("/usr/bin/tail", "-f", "/dev/null", start_new_session=True)
+        """With a child in its session; a stranger that is signalled, stopped or killed is seen by `assert_unharmed`."""
+        stranger = self.box.spawn("/bin/sh", "-c", "tail -f /dev/null & wait", start_new_session=True)
+        harness.wait_until(lambda: len(harness.descendants(stranger.pid)) == 1, "it has a child")
+        stranger.family = [stranger.pid, *harness.descendants(stranger.pid)]
+        return stranger
 
-    def plant(self, change):
-        """A state as a former supervisor has left it, with a stranger's pid in it."""
-        self.start()
-        pid = self.pid_of(1)
-        harness.wait_until(lambda: self.state().get("serving") == 1, "the state is on disk")
-        text = self.state()
+    def stranger_with_pid(self, pid):
+        """The kernel gives the next process the number behind the last one, unless somebody is faster."""
+        strangers = []
+        while not strangers or strangers[-1].pid != pid:
+            self.assertFalse(harness.process_exists(pid), "the pid is free")
+            pathlib.Path("/proc/sys/kernel/ns_last_pid").write_text(str(pid - 1))
+            strangers.append(self.stranger())
+        self.end(*strangers[:-1])
+        return strangers[-1]
+
+    def assert_unharmed(self, *strangers):
+        for stranger in strangers:
+            self.assertIsNone(stranger.poll())
+            self.assertEqual([pid for pid in stranger.family if harness.process_exists(pid)], stranger.family)
+        self.end(*strangers)
+
+    def end(self, *strangers):
+        for stranger in strangers:
+            os.killpg(stranger.pid, signal.SIGKILL)
+            stranger.wait()
+
+    def kill_all(self, pid):
+        """Supervisor and server; where this is the init of a namespace the pid is free afterwards."""
         self.kill_supervisor()
         os.kill(pid, signal.SIGKILL)
         harness.wait_gone(pid)
-        stranger = self.stranger()
-        change(text, text["generations"][0]["instances"][0]["process"], stranger)
+        self.reap(pid)
+
+    def reap(self, pid):
+        with contextlib.suppress(ChildProcessError):
+            os.waitpid(pid, 0)
+
+    def plant(self, change, strangers=1):
+        """A state as a former supervisor has left it, with strangers' pids in it."""
+        self.start("--instances", strangers)
+        pids = [i[0] for i in self.instances(1)]
+        harness.wait_until(lambda: self.state().get("serving") == 1, "the state is on disk")
+        text = self.state()
+        self.kill_supervisor()
+        for pid in pids:
+            os.kill(pid, signal.SIGKILL)
+            harness.wait_gone(pid)
+        found = [self.stranger() for _ in range(strangers)]
+        change(text, [i["process"] for i in text["generations"][0]["instances"]], found)
         self.state_path().write_text(json.dumps(text))
+        self.assertNotIn("go on", self.assert_code(self.box.rpctl("status", json_output=False), 5).err)
         outcome = self.start()
         self.assertEqual(outcome.events[0]["operation"], "start", "nothing was found")
         self.upgrade(services.V2)
         self.stop()
-        self.assertIsNone(stranger.poll())
-        stranger.kill()
-        stranger.wait()
+        self.assert_unharmed(*found)
+        return outcome
 
     def test_the_pid_was_used_again(self):
-        def change(_, process, stranger):
-            process["pid"] = stranger.pid
+        def change(_, processes, strangers):
+            processes[0]["pid"] = strangers[0].pid
 
         self.plant(change)
 
     def test_the_machine_was_started_anew(self):
         """Even where the start time fits."""
 
-        def change(state, process, stranger):
-            stat = pathlib.Path(f"/proc/{stranger.pid}/stat").read_text()
-            process.update(pid=stranger.pid, start=int(stat.rpartition(")")[2].split()[19]))
+        def change(state, processes, strangers):
+            processes[0].update(pid=strangers[0].pid, start=start_time(strangers[0].pid))
             state["boot"] = "00000000-0000-0000-0000-000000000000"
 
         self.plant(change)
+        self.assertFalse(self.state_path().with_name("state.bad").exists(), "that is nothing to be looked into")
+
+    def test_several_ways_at_once(self):
+        """Started a moment earlier or later than recorded; pids that no process can have; the first process of all."""
+
+        def change(_, processes, strangers):
+            for process, stranger, ticks in zip(processes, strangers, (-1, 1, 1 << 40)):
+                process.update(pid=stranger.pid, start=start_time(stranger.pid) + ticks)
+            processes[3]["pid"] = 1
+            processes[4]["pid"] = 0
+
+        self.plant(change, strangers=5)
+
+    def test_while_it_stops(self):
+        """What a drain that was under way has left: told to stop, with a deadline long ago, and a stranger's pid."""
+
+        def change(state, processes, strangers):
+            processes[0]["pid"] = strangers[0].pid
+            state["generations"][0].update(drain="DRAINING", drain_deadline_ms=1)
+            state["generations"][0]["instances"][0]["state"] = "stopping"
+
+        self.plant(change)
+
+    @harness.needs_namespace
+    def test_the_same_pid_indeed(self):
+        """Nothing is forged: the kernel gives a stranger the pid of the server that has died."""
+        self.start()
+        pid = self.pid_of(1)
+        harness.wait_until(lambda: self.state().get("serving") == 1, "the state is on disk")
+        self.kill_all(pid)
+        stranger = self.stranger_with_pid(pid)
+        outcome = self.start()
+        self.assertEqual(outcome.events[0]["operation"], "start", "nothing was found")
+        self.stop()
+        self.assert_unharmed(stranger)
+
+    @harness.needs_namespace
+    def test_a_session_of_that_pid(self):
+        """One of two old processes has ended, the other one drains on. A stranger gets its pid, and makes a session:
+        whoever is in that is not what the old generation has left behind."""
+        self.start("--instances", "2")
+        self.kill_supervisor()
+        self.take_over("--instances", "2")
+        downloads = self.downloads_of_both()
+        self.upgrade("--instances", "1", "--wait", "shifted", "--drain-timeout", "1h", services.V2, *self.listen)
+        first, second = (i[0] for i in self.instances(1))
+        downloads[first].read_to_the_end()
+        harness.wait_gone(first)
+        self.reap(first)
+        harness.wait_until(lambda: [i[1] for i in self.instances(1)] == ["exited", "stopping"], "its end is known")
+        self.wait_for_a_tick()
+        stranger = self.stranger_with_pid(first)
+        downloads[second].read_to_the_end()
+        self.wait_for_generations({2: "serving"})
+        self.stop()
+        self.assert_unharmed(stranger)
+
+    def downloads_of_both(self):
+        """{pid: Download}"""
+        downloads = {}
+        while len(downloads) < 2:
+            download = self.download()
+            downloads.setdefault(self.server_of(download), download)
+        return downloads
+
+    def server_of(self, download):
+        """The pid of the process that has the other end."""
+        local = f":{self.port:04X}"
+        remote = f":{download.sock.getsockname()[1]:04X}"
+        [inode] = [fields[9] for fields in map(str.split, pathlib.Path("/proc/net/tcp").read_text().splitlines())
+                   if fields[1].endswith(local) and fields[2].endswith(remote)]
+        [pid] = [i[0] for i in self.instances(1) if f"socket:[{inode}]" in open_files(i[0])]
+        return pid
+
+    def wait_for_a_tick(self):
+        now = clock()
+        harness.wait_until(lambda: clock() > now, "the clock of start times goes on")
+
+
+def open_files(pid):
+    return [os.readlink(entry) for entry in pathlib.Path(f"/proc/{pid}/fd").iterdir()]
+
+
+def start_time(pid):
+    stat = pathlib.Path(f"/proc/{pid}/stat").read_text()
+    return int(stat.rpartition(")")[2].split()[19])
+
+
+def clock():
+    return int(time.clock_gettime(time.CLOCK_BOOTTIME) * os.sysconf("SC_CLK_TCK"))
 
 
 class TwoTest(TakeoverCase):

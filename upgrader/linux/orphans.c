@@ -52,10 +52,16 @@ static bool contains(const pid_t *pids, size_t count, pid_t pid)
     return false;
 }
 
+static const struct rpctl_orphan_leader *find_leader(const struct rpctl_orphan_owner *owner, pid_t pid)
+{
+    for (size_t i = 0; i < owner->leader_count; i++)
+        if (owner->leaders[i].pid == pid) return &owner->leaders[i];
+    return NULL;
+}
+
 static bool is_launched(const struct rpctl_orphan_owner *owner, pid_t pid)
 {
-    return pid == getpid() || contains(owner->leaders, owner->leader_count, pid) ||
-           contains(owner->others, owner->other_count, pid);
+    return pid == getpid() || find_leader(owner, pid) || contains(owner->others, owner->other_count, pid);
 }
 
 /* --- those without a mark ---------------------------------------------------------------------------------
@@ -129,13 +135,26 @@ static int is_daemon_of_ours(const struct rpctl_orphan_owner *owner, pid_t pid)
 /* ----------------------------------------------------------------------------------------------------------
  */
 
-static int belongs(const struct rpctl_orphan_owner *owner, pid_t pid)
+/* In the session of one of the leaders, and not in one that somebody else has made under a pid that was used
+ * again. */
+static int is_in_session(const struct rpctl_orphan_owner *owner, pid_t pid)
 {
     pid_t session = getsid(pid);
-    int mark;
+    const struct rpctl_orphan_leader *leader = session > 0 ? find_leader(owner, session) : NULL;
+    uint64_t started = 0;
+    int status = leader ? rpctl_process_start_time(pid, &started) : -ESRCH;
+
+    if (status < 0) return status == -ESRCH ? 0 : status;
+    return started <= leader->ended;
+}
+
+static int belongs(const struct rpctl_orphan_owner *owner, pid_t pid)
+{
+    int status, mark;
 
     if (is_launched(owner, pid)) return 0;
-    if (session > 0 && contains(owner->leaders, owner->leader_count, session)) return 1;
+    status = is_in_session(owner, pid);
+    if (status != 0) return status;
     mark = read_mark(owner, pid);
     if (mark < 0) return mark;
     if (mark != UNMARKED) return mark == OURS;

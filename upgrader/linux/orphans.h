@@ -1,10 +1,10 @@
 /* Processes that a release has left behind: those that outlived, or ran away from, the process we launched.
  *
  * We are a subreaper, so every descendant whose parent has died is our child now. It belongs to a generation
- * if it is still in the session of one of its processes, or says so in its environment (RP_SERVICE,
- * RP_GENERATION). One may have neither: a daemon makes a session of its own, and many servers write their
- * title over their environment (nginx) or clear it. Such a one counts if it was started after the
- * generation, comes from no process of another one, and listens where the service does. */
+ * if it is still in the session of one of its processes (and was started before that ended), or says so in
+ * its environment (RP_SERVICE, RP_GENERATION). One may have neither: a daemon makes a session of its own, and
+ * many servers write their title over their environment (nginx) or clear it. Such a one counts if it was
+ * started after the generation, comes from no process of another one, and listens where the service does. */
 #ifndef RPCTL_ORPHANS_H
 #define RPCTL_ORPHANS_H
 
@@ -19,6 +19,13 @@
 #define RPCTL_ORPHANS_LEADERS_MAX 64
 #define RPCTL_ORPHANS_OTHERS_MAX  512
 
+/* Launched for the generation, dead or alive: it led a session. A dead one's pid is free for others when its
+ * session has no member left, so whoever was started after its end is not known to be in the same session. */
+struct rpctl_orphan_leader {
+    pid_t pid;
+    uint64_t ended; /* in clock ticks since boot; UINT64_MAX = it lives */
+};
+
 /* A value, but for the texts. */
 struct rpctl_orphan_owner {
     const char *service;
@@ -26,7 +33,7 @@ struct rpctl_orphan_owner {
     unsigned generation;
     bool taken_over; /* from a former supervisor: they are no descendants of ours, so all processes of this
                         user are looked at, and only a mark counts */
-    pid_t leaders[RPCTL_ORPHANS_LEADERS_MAX]; /* launched for it, dead or alive: they led sessions */
+    struct rpctl_orphan_leader leaders[RPCTL_ORPHANS_LEADERS_MAX];
     size_t leader_count;
     uint64_t since;                         /* start time of the first of them, in clock ticks since boot */
     pid_t others[RPCTL_ORPHANS_OTHERS_MAX]; /* launched for all other generations, dead or alive */

@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 int rpctl_process_open(struct rpctl_process *ret_process, pid_t pid, struct rp_error *error)
@@ -84,6 +85,15 @@ int rpctl_process_start_time(pid_t pid, uint64_t *ret_start_time)
     int r = rpctl_process_stat_read(pid, &stat);
     if (r == 0) *ret_start_time = stat.start_time;
     return r;
+}
+
+/* proc(5) tells start times by this clock, and in these units. */
+uint64_t rpctl_process_clock(void)
+{
+    struct timespec now;
+    uint64_t ticks = (uint64_t)sysconf(_SC_CLK_TCK);
+    clock_gettime(CLOCK_BOOTTIME, &now);
+    return (uint64_t)now.tv_sec * ticks + (uint64_t)now.tv_nsec * ticks / 1000000000;
 }
 
 int rpctl_process_become_subreaper(struct rp_error *error)

@@ -55,6 +55,9 @@ int rpctl_process_take_fd(const struct rpctl_process *process, int fd, int *ret_
 /* Start time in clock ticks since boot. -ESRCH when there is no such process. */
 int rpctl_process_start_time(pid_t pid, uint64_t *ret_start_time);
 
+/* Now, as start times are told: clock ticks since boot. */
+uint64_t rpctl_process_clock(void);
+
 /* Orphans among our descendants become our children from now on, not init's. */
 int rpctl_process_become_subreaper(struct rp_error *error);
 

@@ -33,6 +33,7 @@ static const struct rpctl_record_field instance_fields[] = {
     FIELD(rpctl_handoff_instance, killed, FLAG),         FIELD(rpctl_handoff_instance, unfit, TEXT),
     FIELD(rpctl_handoff_instance, status, TEXT),         FIELD(rpctl_handoff_instance, next_try_ms, INT64),
     FIELD(rpctl_handoff_instance, launched_ms, UINT64),  FIELD(rpctl_handoff_instance, clear_ns, UINT64),
+    FIELD(rpctl_handoff_instance, ended, UINT64),
 };
 
 static const struct rpctl_record_field operation_fields[] = {

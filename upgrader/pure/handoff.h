@@ -47,6 +47,7 @@ struct rpctl_handoff_instance {
     const char *status;
     int64_t next_try_ms;            /* wall clock, of the launch that is due; 0 = none */
     uint64_t launched_ms, clear_ns; /* monotonic */
+    uint64_t ended;                 /* clock ticks since boot */
 };
 
 struct rpctl_handoff_operation {

@@ -32,6 +32,7 @@ struct rpctl_instance {
     unsigned number; /* 1 … */
     enum rpctl_instance_state state;
     struct rpctl_process process; /* pidfd -1 when it does not run */
+    uint64_t ended;               /* … and when the last one did, in clock ticks since boot */
     int exit_status;              /* as of waitpid(2) */
     bool exit_unknown;            /* … there is none: it was no child of ours */
     bool notifies;                /* has sent something on NOTIFY_SOCKET, so it is held to READY=1 */

@@ -47,6 +47,7 @@ static void fill_instance(struct draft *draft, const struct rpctl_instance *inst
         .status = instance->status,
         .next_try_ms = instance->relaunch ? instance->next_try_ms : 0,
         .launched_ms = instance->launched_ms,
+        .ended = instance->ended,
         .clear_ns = instance->clear_ns,
     };
 }

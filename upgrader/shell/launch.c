@@ -294,6 +294,7 @@ static void on_ended(struct rpctl_service *service, struct rpctl_instance *insta
     rpctl_service_log(service, "gen=%u instance=%u ended=%d how=\"%s\"", generation->number, instance->number,
                       (int)instance->process.pid, how);
     rpctl_process_close(&instance->process);
+    instance->ended = rpctl_process_clock();
     if (!end->unknown) note_crash(instance, end->status, how);
     instance->state = RPCTL_INSTANCE_EXITED;
     instance->exit_status = end->status;

@@ -51,6 +51,7 @@ static int restore_instance(struct rpctl_service *service, struct rpctl_generati
     snprintf(instance->status, sizeof instance->status, "%s", handed->status);
     instance->backoff.failures = recorded->failures;
     instance->launched_ms = handed->launched_ms;
+    instance->ended = handed->ended;
     instance->clear_ns = handed->clear_ns;
     return restore_process(service, instance, recorded, handed);
 }

@@ -60,9 +60,13 @@ static void look_work(struct rpctl_job *job)
 
 static void add_leaders(struct rpctl_orphan_owner *owner, const struct rpctl_generation *generation)
 {
-    for (unsigned i = 0; i < generation->instance_count; i++)
-        if (generation->instances[i].process.pid > 0)
-            owner->leaders[owner->leader_count++] = generation->instances[i].process.pid;
+    for (unsigned i = 0; i < generation->instance_count; i++) {
+        const struct rpctl_instance *instance = &generation->instances[i];
+
+        if (instance->process.pid > 0)
+            owner->leaders[owner->leader_count++] = (struct rpctl_orphan_leader){
+                instance->process.pid, instance->process.pidfd >= 0 ? UINT64_MAX : instance->ended};
+    }
 }
 
 static void add_others(struct rpctl_orphan_owner *owner, const struct rpctl_generation *generation)

@@ -41,7 +41,8 @@ static const struct rpctl_handoff_instance instances[] = {{.generation = 7,
                                                            .status = "",
                                                            .next_try_ms = 1700000000123,
                                                            .launched_ms = 8,
-                                                           .clear_ns = UINT64_C(1) << 60}};
+                                                           .clear_ns = UINT64_C(1) << 60,
+                                                           .ended = 123456}};
 static struct rpctl_handoff_operation operations[] = {{.kind = "reexec",
                                                        .release = "rpctl",
                                                        .by_uid = -1,
