@@ -264,25 +264,27 @@ static int write_holder(int fd)
 static int busy(const struct rpctl_service_dir *dir, int fd, pid_t *ret_holder, struct rp_error *error)
 {
     pid_t holder = read_holder(fd);
+    char who[32] = "";
+    if (holder > 0) snprintf(who, sizeof who, " (pid %ld)", (long)holder);
     if (ret_holder) *ret_holder = holder;
-    return rp_error_set(
-        error, -EBUSY,
-        "%s: a supervisor is running already (pid %ld); upgrade it with rpctl upgrade, end it with "
-        "rpctl stop, or take another --name",
-        rpctl_quote_path(dir->path).text, (long)holder);
+    return rp_error_set(error, -EBUSY,
+                        "%s: a supervisor is running already%s; upgrade it with rpctl upgrade, end it with "
+                        "rpctl stop, or take another --name",
+                        rpctl_quote_path(dir->path).text, who);
 }
 
 static bool is_alive(pid_t pid)
 {
     struct rpctl_process process;
-    if (pid <= 0 || rpctl_process_open(&process, pid, NULL) < 0) return pid <= 0;
+    if (pid <= 0 || rpctl_process_open(&process, pid, NULL) < 0) return false;
     bool dead = rpctl_process_is_dead(&process);
     rpctl_process_close(&process);
     return !dead;
 }
 
 /* A child that a supervisor was just starting when it was killed has the lock until it executes the release,
- * and cannot be told from other processes before. There is no event for that, so it is looked for. */
+ * and cannot be told from other processes before. And whoever has just got the lock has not written down who
+ * it is. There is no event for either, so it is looked for. */
 static int take_lock(int fd)
 {
     for (int waited_ms = 0;; waited_ms += LOCK_LOOK_MS) {

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -272,6 +273,42 @@ Test(service_dir, lock_of_a_dead_process_that_its_child_still_has)
     cr_assert_eq(kill(holder, SIGKILL), 0);
     cr_assert_eq(waitpid(holder, NULL, 0), holder);
     cr_assert_eq(rpctl_service_dir_lock(dir, NULL, &error), 0, "%s", error.message);
+}
+
+/* Of two that come at the same moment the second one may find the lock before the first has said who it is.
+ */
+Test(service_dir, lock_of_one_that_has_just_come)
+{
+    int held[2];
+    char byte;
+    pid_t holder = -1;
+    cr_assert_eq(open_it(root, RPCTL_SERVICE_DIR_CREATE), 0);
+    cr_assert_eq(pipe(held), 0);
+    pid_t child = fork();
+    if (child == 0) {
+        int fd = open(in_root("web/lock"), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+        if (flock(fd, LOCK_EX) < 0 || write(held[1], "x", 1) != 1) _exit(1);
+        (void)poll(NULL, 0, LONGER_MS);
+        if (dprintf(fd, "%d\n", getpid()) < 0) _exit(1);
+        pause();
+    }
+    cr_assert_eq(read(held[0], &byte, 1), 1);
+    cr_assert_eq(rpctl_service_dir_lock(dir, &holder, &error), -EBUSY);
+    cr_assert_eq(holder, child);
+    cr_assert_eq(kill(child, SIGKILL), 0);
+    cr_assert_eq(waitpid(child, NULL, 0), child);
+}
+
+Test(service_dir, lock_of_one_that_does_not_say_who_it_is)
+{
+    pid_t holder = -1;
+    cr_assert_eq(open_it(root, RPCTL_SERVICE_DIR_CREATE), 0);
+    int fd = open(in_root("web/lock"), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    cr_assert_eq(flock(fd, LOCK_EX), 0);
+    cr_assert_eq(rpctl_service_dir_lock(dir, &holder, &error), -EBUSY);
+    cr_assert_eq(holder, 0);
+    cr_assert(strstr(error.message, "already; upgrade it"), "%s", error.message);
+    close(fd);
 }
 
 Test(service_dir, lock_that_cannot_be)
