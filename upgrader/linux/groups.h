@@ -152,7 +152,8 @@ int rpctl_groups_is_held(const struct rpctl_groups *groups, unsigned generation,
  *
  * A listener is first taken out of sight (rpctl_tcp_listener_hide), then shut down and not just closed, so
  * that it leaves the group now, whoever else holds a descriptor of it: a forgotten grandchild, or the process
- * itself. No process may be between listen() and the add of its listeners meanwhile: -EEXIST when one is. On
+ * itself. No process may be between listen() and the add of its listeners meanwhile: -EEXIST when one is, or
+ * when a stranger is in a group that is steered; in one that is not, it is left alone. On
  * an error what has been closed is counted, the rest is still ours, steering is right for it, and the call
  * may be repeated. */
 int rpctl_groups_close_generation(struct rpctl_groups *groups, unsigned generation, unsigned serving,

@@ -160,6 +160,18 @@ static void hide_all(const struct rpctl_groups *groups, unsigned generation)
     }
 }
 
+/* In the groups that are steered. A release that joined strangers on another address must be able to leave
+ * them, or its listeners would take their connections for as long as they are there. */
+static int verify_steered(const struct rpctl_groups *groups, struct rp_error *error)
+{
+    int result = 0;
+
+    for (size_t i = 0; result == 0 && i < groups->count; i++)
+        if (rpctl_group_is_steered(groups, groups->items[i]))
+            result = rpctl_group_verify(groups->items[i], error);
+    return result;
+}
+
 /* Before anything is closed, members and order must be those of the kernel. */
 static int bring_up_to_date(struct rpctl_groups *groups, struct rp_error *error)
 {
@@ -167,9 +179,10 @@ static int bring_up_to_date(struct rpctl_groups *groups, struct rp_error *error)
     bool known = true;
     int result;
 
-    for (size_t i = 0; i < groups->count; i++) known = known && groups->items[i]->order_known;
-    result = known ? rpctl_groups_verify(groups, &own) : -ESTALE;
-    if (result == -ESTALE) result = rpctl_groups_learn(groups, &own);
+    for (size_t i = 0; i < groups->count; i++)
+        known = known && (groups->items[i]->order_known || !rpctl_group_is_steered(groups, groups->items[i]));
+    result = known ? verify_steered(groups, &own) : -ESTALE;
+    if (result == -ESTALE) result = rpctl_groups_learn_steered(groups, &own);
     return result < 0 ? rp_error_set(error, result, "%s", own.message) : 0;
 }
 
@@ -206,5 +219,5 @@ int rpctl_groups_close_generation(struct rpctl_groups *groups, unsigned generati
     if (!steered) return result;
     restored = restore_all(groups, result == 0 ? error : NULL);
     if (result == 0) result = restored;
-    return result == 0 ? rpctl_groups_verify(groups, error) : result;
+    return result == 0 ? verify_steered(groups, error) : result;
 }

@@ -55,6 +55,12 @@ int rpctl_group_verify(const struct rpctl_group *group, struct rp_error *error);
 /* Does this generation get a part of what is steered now? */
 bool rpctl_groups_is_chosen(const struct rpctl_groups *groups, unsigned generation);
 
+/* Does somebody listen there who is? Where not, nothing depends on the order, nor on who else is there. */
+bool rpctl_group_is_steered(const struct rpctl_groups *groups, const struct rpctl_group *group);
+
+/* rpctl_groups_learn for the groups that are steered. */
+int rpctl_groups_learn_steered(struct rpctl_groups *groups, struct rp_error *error);
+
 /* It waits for a process while others of its generation in the group are served: nothing is steered to it. */
 bool rpctl_group_is_passed_over(const struct rpctl_group *group, size_t index);
 

@@ -256,6 +256,13 @@ bool rpctl_groups_is_chosen(const struct rpctl_groups *groups, unsigned generati
     return is_in(groups->shares, groups->share_count, generation);
 }
 
+bool rpctl_group_is_steered(const struct rpctl_groups *groups, const struct rpctl_group *group)
+{
+    for (size_t i = 0; i < group->model.count; i++)
+        if (rpctl_groups_is_chosen(groups, group->members[i].generation)) return true;
+    return false;
+}
+
 static bool set_doomed(struct rpctl_group *group, unsigned generation, bool doomed)
 {
     bool changed = false;

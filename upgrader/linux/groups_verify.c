@@ -150,7 +150,7 @@ static int learn_group(struct rpctl_groups *groups, struct rpctl_group *group, s
     return 0;
 }
 
-int rpctl_groups_learn(struct rpctl_groups *groups, struct rp_error *error)
+static int learn_some(struct rpctl_groups *groups, bool steered_only, struct rp_error *error)
 {
     int result = 0;
 
@@ -158,10 +158,21 @@ int rpctl_groups_learn(struct rpctl_groups *groups, struct rp_error *error)
         result = remove_shut_down(groups->items[i], error);
     rpctl_groups_drop_empty(groups);
     for (size_t i = 0; result == 0 && i < groups->count; i++) {
+        if (steered_only && !rpctl_group_is_steered(groups, groups->items[i])) continue;
         result = rpctl_group_verify(groups->items[i], error);
         if (result == 0) result = learn_group(groups, groups->items[i], error);
     }
     return result;
+}
+
+int rpctl_groups_learn(struct rpctl_groups *groups, struct rp_error *error)
+{
+    return learn_some(groups, false, error);
+}
+
+int rpctl_groups_learn_steered(struct rpctl_groups *groups, struct rp_error *error)
+{
+    return learn_some(groups, true, error);
 }
 
 static int check_group_shape(const struct rpctl_group *group, unsigned old_generation,

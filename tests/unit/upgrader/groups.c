@@ -718,6 +718,28 @@ Test(groups, closes_nothing_beside_a_stranger)
     rpctl_groups_free(groups);
 }
 
+/* A newcomer that listens where somebody else does has to leave, and takes nothing with it. */
+Test(groups, leaves_strangers_where_nothing_is_steered)
+{
+    struct rpctl_groups *groups = new_groups();
+    struct site site = {.ip = "127.0.0.1"}, theirs = {.ip = "127.0.0.2"};
+
+    open_listeners(groups, &site, 1, 2);
+    steer_to(groups, 1);
+    theirs.fds[0] = test_listen(theirs.ip, &theirs.port);
+    theirs.count = 1;
+    open_listeners(groups, &site, 2, 2);
+    open_listeners(groups, &theirs, 2, 2);
+    cr_assert_eq(close_generation(groups, 2, 1), 4);
+    forget(&site, 2);
+    forget(&theirs, 2);
+    assert_all_to(&site, "127.0.0.1", 1);
+    assert_all_to(&theirs, "127.0.0.2", 0);
+    cr_assert_eq(rpctl_groups_detach(groups, NULL), 0);
+    close(theirs.fds[0]);
+    rpctl_groups_free(groups);
+}
+
 /* A handshake whose last ACK is held back belongs to the old listener, is seen there, and is served. */
 Test(groups, a_half_open_handshake_is_waited_for)
 {
