@@ -50,9 +50,11 @@ const struct rp_identity *rp_lifecycle_identity(const struct rp_lifecycle *lifec
 /* rp_listeners_bind, the check against RP_LISTEN, rp_listeners_listen, and, under rpctl, the listeners sent
  * to the supervisor in that order (FDSTORE=1), so that it can steer and close them. Before the first listen()
  * it hears X_RP_STARTING=1, so that it waits for rp_lifecycle_ready. The one call most need.
- * Errors of those three; what sending said: may wait, up to 5 s, for the supervisor to be there and make
- * room; or, with RP_SOCKET, of keeping the duplicates: -EMFILE, and -E2BIG for more than RP_LISTENERS_MAX in
- * all calls together. On error nothing stays open. */
+ * Errors of those three; under rpctl -EADDRINUSE where a process that is not of the service listens on an
+ * address that the old generation has not: it would lose connections to this one; what sending said: may
+ * wait, up to 5 s, for the supervisor to be there and make room; or, with RP_SOCKET, of keeping the
+ * duplicates: -EMFILE, and -E2BIG for more than RP_LISTENERS_MAX in all calls together. On error nothing
+ * stays open. */
 int rp_lifecycle_listen(struct rp_lifecycle *lifecycle, struct rp_listeners *ret_listeners,
                         const struct rp_address *addresses, size_t count, unsigned per_address, int backlog,
                         struct rp_error *error);

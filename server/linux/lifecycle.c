@@ -1,5 +1,6 @@
 #include "linux/link.h"
 #include "linux/notify.h"
+#include "linux/occupied.h"
 #include "pure/environment.h"
 
 #include <assert.h>
@@ -148,6 +149,7 @@ int rp_lifecycle_listen(struct rp_lifecycle *lifecycle, struct rp_listeners *ret
     if (result < 0) return result;
     result = rp_listeners_check(&listeners, identity->expected, identity->expected_count,
                                 identity->allow_drop, error);
+    if (result == 0 && identity->supervised) result = rp_occupied_check(&listeners, identity, error);
     if (result == 0 && identity->supervised) result = announce(lifecycle, error);
     if (result == 0) result = rp_listeners_listen(&listeners, backlog, error);
     /* systemd would keep the listeners after this process has ended, and with them a queue that nobody

@@ -27,14 +27,21 @@ static bool read_host(struct rp_address *address, const char *hex, int family)
     return true;
 }
 
-/* In the way: the same address, or one of the two covers the other. The file does not show IPV6_V6ONLY and
- * link-local interfaces; what is left open by that is taken for a hit, for this only words a message. */
+/* As the file would show it: without IPV6_V6ONLY and link-local interfaces. */
+static struct rp_address as_shown(const struct rp_address *address)
+{
+    struct rp_address shown = *address;
+    if (shown.storage.ss_family == AF_INET6)
+        ((struct sockaddr_in6 *)(void *)&shown.storage)->sin6_scope_id = 0;
+    shown.v6only = false;
+    return shown;
+}
+
+/* In the way: the same address, or one of the two covers the other. What the file does not show is taken for
+ * a hit, for this only words a message. */
 static bool stands_in_way(const struct rp_address *holder, const struct rp_address *address)
 {
-    struct rp_address wanted = *address;
-    if (wanted.storage.ss_family == AF_INET6)
-        ((struct sockaddr_in6 *)(void *)&wanted.storage)->sin6_scope_id = 0;
-    wanted.v6only = false;
+    struct rp_address wanted = as_shown(address);
     return rp_address_equal(holder, &wanted) || rp_address_shadows(holder, &wanted) ||
            rp_address_shadows(&wanted, holder);
 }
@@ -43,18 +50,38 @@ bool rp_port_holder_parse_line(struct rp_port_holder *ret_holder, const char *li
                                const struct rp_address *address)
 {
     struct rp_port_holder holder = {.found = true};
-    struct rp_address bound = {0};
     char host[33];
     unsigned port, state;
     if (sscanf(line, " %*u: %32[0-9A-Fa-f]:%4x %*[0-9A-Fa-f]:%*x %2x %*x:%*x %*x:%*x %*x %u %*u %lu", host,
                &port, &state, &holder.uid, &holder.inode) != 5)
         return false;
-    if (!read_host(&bound, host, family)) return false;
-    rp_address_set_port(&bound, (uint16_t)port);
-    if (!stands_in_way(&bound, address)) return false;
+    if (!read_host(&holder.address, host, family)) return false;
+    rp_address_set_port(&holder.address, (uint16_t)port);
+    if (!stands_in_way(&holder.address, address)) return false;
     holder.listening = state == STATE_LISTEN;
     *ret_holder = holder;
     return true;
+}
+
+bool rp_port_holder_is_connection_line(const char *line)
+{
+    unsigned state;
+    return sscanf(line, " %*u: %*[0-9A-Fa-f]:%*x %*[0-9A-Fa-f]:%*x %2x", &state) == 1 &&
+           state != STATE_LISTEN;
+}
+
+static bool has_scope(const struct rp_address *address)
+{
+    return address->storage.ss_family == AF_INET6 &&
+           ((const struct sockaddr_in6 *)(const void *)&address->storage)->sin6_scope_id != 0;
+}
+
+bool rp_port_holder_would_lose(const struct rp_port_holder *holder, const struct rp_address *address)
+{
+    struct rp_address wanted = as_shown(address);
+    bool same_family = holder->address.storage.ss_family == wanted.storage.ss_family;
+    if (!holder->listening || !same_family || has_scope(address)) return false;
+    return rp_address_equal(&wanted, &holder->address) || rp_address_shadows(&wanted, &holder->address);
 }
 
 static int rank(const struct rp_port_holder *holder, unsigned own_uid)

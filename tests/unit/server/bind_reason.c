@@ -71,6 +71,40 @@ Test(port_holder, a_connection_is_no_listener)
     cr_assert_eq(holder.inode, 0);
 }
 
+Test(port_holder, connections_are_told_from_listeners)
+{
+    cr_assert(rp_port_holder_is_connection_line(LINE(LO_8000, "01", "0", "0")));
+    cr_assert(rp_port_holder_is_connection_line(LINE(V6_ONE_8000, "06", "0", "0")));
+    cr_assert_not(rp_port_holder_is_connection_line(LINE(LO_8000, "0A", "0", "77")));
+    cr_assert_not(rp_port_holder_is_connection_line(LINE(V6_ANY_8000, "0A", "0", "77")));
+    cr_assert_not(rp_port_holder_is_connection_line("  sl  local_address rem_address   st tx_queue\n"));
+}
+
+Test(port_holder, who_would_lose_connections)
+{
+    static const struct {
+        const char *line, *address;
+        int family;
+        bool would;
+    } rows[] = {
+        {LINE(LO_8000, "0A", "0", "77"), "127.0.0.1:8000", AF_INET, true},
+        {LINE(ANY_8000, "0A", "0", "77"), "0.0.0.0:8000", AF_INET, true},
+        {LINE(ANY_8000, "0A", "0", "77"), "127.0.0.1:8000", AF_INET, true},
+        {LINE(LO_8000, "0A", "0", "77"), "0.0.0.0:8000", AF_INET, false},
+        {LINE(LO_8000, "01", "0", "0"), "127.0.0.1:8000", AF_INET, false},
+        {LINE(V6_ONE_8000, "0A", "0", "77"), "[::1]:8000", AF_INET6, true},
+        {LINE(V6_ANY_8000, "0A", "0", "77"), "[::]:8000", AF_INET6, true},
+        {LINE(V6_ANY_8000, "0A", "0", "77"), "[::]:8000/v6only", AF_INET6, true},
+        {LINE(V6_ANY_8000, "0A", "0", "77"), "0.0.0.0:8000", AF_INET6, false}, /* it may be v6only */
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct rp_address address = parse(rows[i].address);
+        struct rp_port_holder holder;
+        cr_assert(rp_port_holder_parse_line(&holder, rows[i].line, rows[i].family, &address), "%zu", i);
+        cr_assert_eq(rp_port_holder_would_lose(&holder, &address), rows[i].would, "%zu", i);
+    }
+}
+
 Test(port_holder, the_surest_explanation_wins)
 {
     const struct rp_port_holder order[] = {
