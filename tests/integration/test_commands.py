@@ -7,8 +7,10 @@ import re
 import signal
 import socket
 import stat
+import subprocess
 
 import harness
+import terminal
 
 V1, V2 = harness.BIN_DIR / "server-v1", harness.BIN_DIR / "server-v2"
 
@@ -192,6 +194,21 @@ class LookTest(CommandCase):
         self.assertIn("gen=1", out)
         self.assert_code(self.box.rpctl("upgrade", "--bake", "0", V2), 0)
         self.assertIn("gen=2", self.assert_code(self.box.rpctl("logs", json_output=False), 0).out)
+        self.stop()
+
+    def test_logs_on_a_terminal(self):
+        """What a server logs, perhaps because a client has sent it, must not steer the terminal of whoever reads it."""
+        evil = b"owned \x1b]0;title\x07\x1b[2J\x9b31m\x0d gr\xc3\xbc\xc3\x9f\n"
+        escaped = r"owned \x1b]0;title\x07\x1b[2J\x9b31m\x0d grüß"
+        self.start()
+        with open(self.box.rpctl_dir / "default/log/generation-1.log", "ab") as log:
+            log.write(evil)
+        command = self.box.rpctl_command(["logs"], json_output=False)
+        with terminal.Terminal(self.box, command, columns=200) as shown:
+            self.assertEqual(shown.finish(), 0)
+            self.assertEqual(shown.screen.lines()[2], escaped)
+        piped = subprocess.run(command, stdout=subprocess.PIPE, env=self.box.env, check=True)
+        self.assertTrue(piped.stdout.endswith(b"\n" + evil))
         self.stop()
 
     def test_version_and_help(self):

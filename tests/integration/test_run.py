@@ -8,6 +8,7 @@ import subprocess
 
 import harness
 import services
+import terminal
 
 PIPE_BYTES = 4096  # the smallest there is: soon full
 UPGRADES = 3
@@ -60,6 +61,17 @@ class OutputTest(RunCase):
         self.assertEqual(len(outcome.events), len(outcome.out.splitlines()))
         results = [(e["operation"], e["exit"]) for e in outcome.events if e["event"] == "result"]
         self.assertEqual(results[:2], [("start", 0), ("upgrade", 0)])
+
+    def test_logs_on_a_terminal(self):
+        """They do not steer it."""
+        evil = services.script(self.box, "evil", "#!/bin/sh\nprintf 'owned \\033]0;title\\007\\033[2J\\n' >&2\n"
+                               f'exec {services.V1} "$@"\n')
+        words = self.box.rpctl_command(["run", "--bake", "0", evil, *self.listen], json_output=False)
+        with terminal.Terminal(self.box, words, columns=200) as shown:
+            shown.until(lambda text: r"owned \x1b]0;title\x07\x1b[2J" in text and "event=ready" in text, "the log is relayed")
+            harness.wait_until(self.has_started, "the service has started")
+            shown.interrupt()
+            self.assertEqual(shown.finish(), 0)
 
     def test_quiet(self):
         run = self.run_service("-q", stdout=subprocess.PIPE)

@@ -4,6 +4,7 @@
 #include "linux/directory_watch.h"
 #include "linux/log_reader.h"
 #include "pure/exit_code.h"
+#include "pure/printable.h"
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -24,16 +25,27 @@ struct view {
     size_t count;
     unsigned printed; /* whose lines were printed last */
     char *block;
+    char *text; /* of a block, for a terminal; NULL when bytes are printed as they are */
 };
+
+/* What is to be printed next: *ret_bytes of that length, or nothing. */
+static ssize_t read_next(struct view *view, struct followed *log, const char **ret_bytes)
+{
+    *ret_bytes = view->text ? view->text : view->block;
+    if (view->text)
+        return rpctl_log_reader_read_printable(&log->reader, view->block, BLOCK_BYTES, view->text);
+    return rpctl_log_reader_read(&log->reader, view->block, BLOCK_BYTES);
+}
 
 /* Prints what a log has now. A header tells whose lines follow, when that changes. */
 static int print_new(struct view *view, struct followed *log)
 {
+    const char *bytes;
     ssize_t length;
-    while ((length = rpctl_log_reader_read(&log->reader, view->block, BLOCK_BYTES)) > 0) {
+    while ((length = read_next(view, log, &bytes)) > 0) {
         if (view->printed != log->generation) printf("==> generation %u <==\n", log->generation);
         view->printed = log->generation;
-        fwrite(view->block, 1, (size_t)length, stdout);
+        fwrite(bytes, 1, (size_t)length, stdout);
     }
     fflush(stdout);
     return (int)length;
@@ -112,7 +124,9 @@ static int show_in(const struct rpctl_service_dir *dir, const struct rpctl_comma
 {
     struct view view = {.log_dir_fd = rpctl_service_dir_log_fd(dir), .block = malloc(BLOCK_BYTES)};
     int result;
-    if (!view.block)
+    bool is_terminal = isatty(STDOUT_FILENO);
+    if (is_terminal) view.text = malloc((size_t)BLOCK_BYTES * RPCTL_PRINTABLE_ESCAPE_BYTES);
+    if (!view.block || (is_terminal && !view.text))
         result = rp_error_set(error, -ENOMEM, "out of memory");
     else if (view.log_dir_fd < 0)
         result = rp_error_set(error, -ENOENT, "service %s has written no log yet", line->name);
@@ -120,6 +134,7 @@ static int show_in(const struct rpctl_service_dir *dir, const struct rpctl_comma
         result = show(&view, line, error);
     while (view.count > 0) drop_oldest(&view);
     free(view.block);
+    free(view.text);
     return result;
 }
 

@@ -1,5 +1,6 @@
 #include "linux/log_reader.h"
 #include "linux/log_file.h"
+#include "pure/printable.h"
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -169,4 +170,14 @@ ssize_t rpctl_log_reader_read(struct rpctl_log_reader *reader, char *bytes, size
     ssize_t length = read_at(reader->fd, bytes, size, reader->offset);
     if (length > 0) reader->offset += length;
     return length;
+}
+
+ssize_t rpctl_log_reader_read_printable(struct rpctl_log_reader *reader, char *bytes, size_t size, char *text)
+{
+    size_t taken = 0;
+    ssize_t length = read_at(reader->fd, bytes, size, reader->offset);
+    if (length <= 0) return length;
+    size_t used = rpctl_printable_escape(text, bytes, (size_t)length, &taken);
+    reader->offset += (off_t)taken;
+    return (ssize_t)used;
 }

@@ -26,6 +26,11 @@ void rpctl_log_reader_close(struct rpctl_log_reader *reader); /* idempotent */
 /* Moves forward so that at most the last `lines` are left. An unfinished last line counts. */
 int rpctl_log_reader_skip_to_last(struct rpctl_log_reader *reader, unsigned lines, struct rp_error *error);
 
+/* Reads for a terminal: a log has what clients have sent, and no byte of it may steer the terminal of whoever
+ * reads it (pure/printable.h). `text` has RPCTL_PRINTABLE_ESCAPE_BYTES times `size`; returns as below. */
+ssize_t rpctl_log_reader_read_printable(struct rpctl_log_reader *reader, char *bytes, size_t size,
+                                        char *text);
+
 /* The next bytes; 0 at the present end of the file; a negative errno. */
 ssize_t rpctl_log_reader_read(struct rpctl_log_reader *reader, char *bytes, size_t size);
 

@@ -35,6 +35,43 @@ size_t rpctl_printable_copy(char *text, size_t text_bytes, const char *bytes, si
     return used;
 }
 
+static bool is_unsafe_on_terminal(uint32_t character)
+{
+    return rpctl_utf8_is_unsafe(character) && character != '\n' && character != '\t';
+}
+
+static size_t escape(char *text, const char *bytes, size_t count)
+{
+    static const char digits[] = "0123456789abcdef";
+    size_t used = 0;
+    for (size_t i = 0; i < count; i++) {
+        unsigned char byte = (unsigned char)bytes[i];
+        text[used++] = '\\';
+        text[used++] = 'x';
+        text[used++] = digits[byte >> 4];
+        text[used++] = digits[byte & 0xf];
+    }
+    return used;
+}
+
+size_t rpctl_printable_escape(char *text, const char *bytes, size_t length, size_t *ret_taken)
+{
+    size_t used = 0, i = 0;
+    while (i < length && (i == 0 || !rpctl_utf8_is_cut(bytes + i, length - i))) {
+        uint32_t character;
+        size_t taken = decode(bytes + i, length - i, &character);
+        if (is_unsafe_on_terminal(character)) {
+            used += escape(text + used, bytes + i, taken);
+        } else {
+            memcpy(text + used, bytes + i, taken);
+            used += taken;
+        }
+        i += taken;
+    }
+    *ret_taken = i;
+    return used;
+}
+
 size_t rpctl_printable_copy_ascii(char *text, size_t text_bytes, const char *bytes, size_t length)
 {
     assert(text_bytes > 0);

@@ -38,6 +38,14 @@ size_t rpctl_utf8_decode(const char *text, uint32_t *ret_character)
     return length;
 }
 
+bool rpctl_utf8_is_cut(const char *bytes, size_t length)
+{
+    if (length >= length_of_first_byte((unsigned char)bytes[0])) return false;
+    for (size_t i = 1; i < length; i++)
+        if (!is_continuation(bytes[i])) return false;
+    return true;
+}
+
 bool rpctl_utf8_is_valid(const char *text)
 {
     while (*text) {

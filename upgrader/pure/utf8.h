@@ -12,6 +12,9 @@
  * begins no valid character has length 1 and is RPCTL_UTF8_INVALID. */
 size_t rpctl_utf8_decode(const char *text, uint32_t *ret_character);
 
+/* These bytes, at least one, begin a character and end before it does. */
+bool rpctl_utf8_is_cut(const char *bytes, size_t length);
+
 bool rpctl_utf8_is_valid(const char *text);
 
 /* True for what must not reach a terminal from a stranger: C0 and C1 controls, DEL, invalid bytes. */

@@ -3,6 +3,7 @@
 #include "linux/terminal.h"
 #include "pure/event_text.h"
 #include "pure/handoff.h"
+#include "pure/printable.h"
 #include "shell/service.h"
 
 #include <errno.h>
@@ -65,13 +66,22 @@ void rpctl_service_show(struct rpctl_service *service, const json_t *event)
 /* --- the logs ----------------------------------------------------------------------------------------------
  */
 
+/* As much as fits into a block when it is printed. */
+static ssize_t read_block(struct rpctl_log_reader *reader, char block[BLOCK_BYTES])
+{
+    char bytes[BLOCK_BYTES / RPCTL_PRINTABLE_ESCAPE_BYTES];
+
+    if (!isatty(STDERR_FILENO)) return rpctl_log_reader_read(reader, block, BLOCK_BYTES);
+    return rpctl_log_reader_read_printable(reader, bytes, sizeof bytes, block);
+}
+
 /* True when it is at the end of the log. */
 static bool relay(struct rpctl_log_reader *reader)
 {
     char block[BLOCK_BYTES];
 
     while (rpctl_service_has_room(STDERR_FILENO)) {
-        ssize_t length = rpctl_log_reader_read(reader, block, sizeof block);
+        ssize_t length = read_block(reader, block);
 
         if (length <= 0) return true;
         if (write(STDERR_FILENO, block, (size_t)length) < 0) return true;

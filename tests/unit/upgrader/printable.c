@@ -55,6 +55,42 @@ Test(printable, input_ends_inside_a_character)
     cr_assert_str_eq(text, "??");
 }
 
+static const char *escape(const char *bytes, size_t length, size_t taken_wanted)
+{
+    static char text[256];
+    size_t taken = 99;
+    size_t used = rpctl_printable_escape(text, bytes, length, &taken);
+    cr_assert_eq(taken, taken_wanted);
+    cr_assert_leq(used, length * RPCTL_PRINTABLE_ESCAPE_BYTES);
+    text[used] = '\0';
+    return text;
+}
+
+#define ESCAPE(literal) escape(literal, sizeof(literal) - 1, sizeof(literal) - 1)
+
+Test(printable, escapes_what_steers_a_terminal)
+{
+    cr_assert_str_eq(ESCAPE(""), "");
+    cr_assert_str_eq(ESCAPE("one\n\ttwo\n"), "one\n\ttwo\n");
+    cr_assert_str_eq(ESCAPE("gr\xc3\xbc\xc3\x9f \xe2\x82\xac \xf0\x9f\x98\x80"),
+                     "gr\xc3\xbc\xc3\x9f \xe2\x82\xac \xf0\x9f\x98\x80");
+    cr_assert_str_eq(ESCAPE("\x1b]0;title\a\x1b[2J\r\x7f"), "\\x1b]0;title\\x07\\x1b[2J\\x0d\\x7f");
+    cr_assert_str_eq(ESCAPE("a\0b"), "a\\x00b");
+    cr_assert_str_eq(ESCAPE("\xc2\x9b"
+                            "31m\xff\xc0\xaf\xed\xa0\x80."),
+                     "\\xc2\\x9b31m\\xff\\xc0\\xaf\\xed\\xa0\\x80.");
+}
+
+Test(printable, escapes_block_by_block)
+{
+    cr_assert_str_eq(escape("ab\xe2\x82", 4, 2), "ab");
+    cr_assert_str_eq(escape("ab\xf0\x9f\x98", 5, 2), "ab");
+    cr_assert_str_eq(escape("ab\xe2x", 4, 4), "ab\\xe2x");
+    cr_assert_str_eq(escape("ab\xff", 3, 3), "ab\\xff");
+    cr_assert_str_eq(escape("\xe2\x82", 2, 2), "\\xe2\\x82", "it goes on in any case");
+    cr_assert_str_eq(escape("\x82", 1, 1), "\\x82");
+}
+
 Test(printable, ascii)
 {
     char text[6];
