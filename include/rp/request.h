@@ -20,18 +20,40 @@ extern "C" {
 
 struct rp_request;
 
-const char *rp_request_method(const struct rp_request *request); /* "GET" */
-const char *rp_request_path(const struct rp_request *request);   /* as sent, not decoded: "/a%20b" */
-const char *rp_request_query(const struct rp_request *request);  /* behind '?', not decoded; "" if none */
+/* "GET" */
+const char *rp_request_method(const struct rp_request *request);
+/* As sent, not decoded: "/a%20b". */
+const char *rp_request_path(const struct rp_request *request);
+/* What stands behind '?', not decoded; "" if nothing does. */
+const char *rp_request_query(const struct rp_request *request);
 
 /* The first header of that name (any case), or NULL. */
 const char *rp_request_header(const struct rp_request *request, const char *name);
 
-/* The decoded value of a query parameter (its first occurrence), terminated. -ENOENT: there is none;
- * -ENOBUFS: longer than size - 1; -EINVAL: a bad escape, or %00. */
+/* The header lines one after another, from index 0 on, in the order in which they came; names as sent. False
+ * behind the last, and then nothing is written. For headers that may come more than once. */
+bool rp_request_header_at(const struct rp_request *request, size_t index, const char **ret_name,
+                          const char **ret_value);
+
+/* What a parameter of the route's path ("{id}", "{path...}") has taken of the path, without a copy: not
+ * decoded, not terminated. NULL: the route has no parameter of that name, and *ret_length is untouched. */
+const char *rp_request_parameter(const struct rp_request *request, const char *name, size_t *ret_length);
+
+/* The same, decoded (%XX, once) and terminated. A decoded '/' was "%2F" in one segment; "." and ".." are
+ * handed over as they are: who makes a file name of a value must refuse them. -ENOENT: no such parameter;
+ * -ENOBUFS: longer than size - 1; -EINVAL: a bad escape, or %00. On an error `value` is undefined. */
+int rp_request_parameter_value(const struct rp_request *request, const char *name, char *value, size_t size);
+
+/* The value of a query parameter (its first occurrence) without a copy: not decoded, not terminated. NULL:
+ * there is none, and *ret_length is untouched. "a" and "a=" have a value of length 0. */
+const char *rp_request_query_parameter(const struct rp_request *request, const char *name,
+                                       size_t *ret_length);
+
+/* The same, decoded ('+' and %XX) and terminated. Errors as rp_request_parameter_value. */
 int rp_request_query_value(const struct rp_request *request, const char *name, char *value, size_t size);
 
-/* The whole body; only for handlers added with rp_server_route. */
+/* The whole body, also when it is empty (never NULL); only for handlers added with rp_server_route. Not
+ * terminated, not copied. */
 const void *rp_request_body(const struct rp_request *request, size_t *ret_length);
 
 /* The client's address; an IPv4 client of a dual-stack listener has its IPv4 address. */

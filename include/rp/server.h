@@ -90,10 +90,23 @@ void rp_server_free(struct rp_server *server);
 /* Who this process is under rpctl. Valid as long as the server. */
 const struct rp_identity *rp_server_identity(const struct rp_server *server);
 
-/* Adds a handler for exactly `path` and the given methods ("GET", "PUT,POST"); GET answers HEAD too. The body
- * is collected first (rp_request_body). Only before rp_server_run. -EINVAL: bad path or unknown method;
- * -EEXIST: there is one for that path and method. Other methods on the path get 405, other paths 404.
- * `GET /healthz` answers "ok" unless the program adds its own. */
+/* Adds a handler for a path and the given methods ("GET", "PUT,POST"); GET answers HEAD too. The body is
+ * collected first (rp_request_body). Server's thread, only before rp_server_run; `path` is copied, `user` is
+ * handed to the handler and stays the caller's.
+ *
+ *   "/users/me"        that path; escapes are decoded on both sides before they are compared, so that
+ *                      "/%75sers/me" is the same path. "/a" and "/a/" are two paths
+ *   "/users/{id}"      one segment that is not empty (rp_request_parameter). Paths are cut at each '/' before
+ *                      anything is decoded: "%2F" is no border
+ *   "/files/{path...}" all that is left, slashes and all, or nothing; at the end only
+ *
+ * At every segment, from the left, text goes before a parameter, and a parameter before a tail; of the routes
+ * that take the path the first one that has the method answers, in whatever order they were added. A path
+ * that only routes with other methods take gets 405 with all their methods in `Allow`, any other path 404.
+ * `GET /healthz` answers "ok" unless the program adds its own for this very path.
+ *
+ * -EINVAL: bad path or unknown method; -EEXIST: there is one that takes the same paths and one of the methods
+ * (the names of parameters make no difference); -ENOSPC: more than 1024; -ENOMEM. */
 int rp_server_route(struct rp_server *server, const char *methods, const char *path, rp_handler *handler,
                     void *user, struct rp_error *error);
 

@@ -1,5 +1,7 @@
 #include "pure/target.h"
 
+#include "pure/percent.h"
+
 #include <errno.h>
 #include <string.h>
 #include <strings.h>
@@ -34,52 +36,26 @@ bool rp_target_split(struct rp_target *ret_target, const char *text, size_t leng
     return true;
 }
 
-static int hex_digit(char c)
-{
-    if (c >= '0' && c <= '9') return c - '0';
-    if (c >= 'a' && c <= 'f') return c - 'a' + 10;
-    if (c >= 'A' && c <= 'F') return c - 'A' + 10;
-    return -1;
-}
-
-/* One decoded byte at *text, which moves on; or -EINVAL. */
-static int decode_byte(const char **text, const char *end)
-{
-    char c = *(*text)++;
-    if (c == '+') return ' ';
-    if (c != '%') return (unsigned char)c;
-    if (end - *text < 2) return -EINVAL;
-    int high = hex_digit((*text)[0]);
-    int low = hex_digit((*text)[1]);
-    if (high < 0 || low < 0 || (high | low) == 0) return -EINVAL;
-    *text += 2;
-    return high << 4 | low;
-}
-
-static int decode(const char *text, const char *end, char *value, size_t size)
-{
-    size_t used = 0;
-    while (text < end) {
-        int byte = decode_byte(&text, end);
-        if (byte < 0) return byte;
-        if (used + 1 >= size) return -ENOBUFS;
-        value[used++] = (char)byte;
-    }
-    if (used >= size) return -ENOBUFS;
-    value[used] = '\0';
-    return 0;
-}
-
-int rp_query_value(const char *query, const char *name, char *value, size_t size)
+const char *rp_query_find(const char *query, const char *name, size_t *ret_length)
 {
     size_t name_length = strlen(name);
     for (;;) {
         const char *end = query + strcspn(query, "&");
         const char *equals = memchr(query, '=', (size_t)(end - query));
         const char *name_end = equals ? equals : end;
-        if ((size_t)(name_end - query) == name_length && memcmp(query, name, name_length) == 0)
-            return decode(equals ? equals + 1 : end, end, value, size);
-        if (*end == '\0') return -ENOENT;
+        if ((size_t)(name_end - query) == name_length && memcmp(query, name, name_length) == 0) {
+            const char *value = equals ? equals + 1 : end;
+            *ret_length = (size_t)(end - value);
+            return value;
+        }
+        if (*end == '\0') return NULL;
         query = end + 1;
     }
+}
+
+int rp_query_value(const char *query, const char *name, char *value, size_t size)
+{
+    size_t length;
+    const char *text = rp_query_find(query, name, &length);
+    return text ? rp_percent_decode(text, length, true, value, size) : -ENOENT;
 }

@@ -18,6 +18,10 @@ struct rp_target {
 /* False when it is none of the three forms. */
 bool rp_target_split(struct rp_target *ret_target, const char *text, size_t length);
 
+/* The value of the first parameter of that name as it stands in the query, not decoded and not terminated; or
+ * NULL. "a" and "a=" have a value of length 0. */
+const char *rp_query_find(const char *query, const char *name, size_t *ret_length);
+
 /* The decoded value ('+' and %XX) of the first parameter of that name, terminated. -ENOENT, -ENOBUFS when
  * longer than size - 1, -EINVAL for a bad escape or a zero byte. On an error `value` is undefined. */
 int rp_query_value(const char *query, const char *name, char *value, size_t size);

@@ -1,3 +1,5 @@
+#include "pure/percent.h"
+#include "pure/route_pattern.h"
 #include "pure/target.h"
 #include "shell/connection.h"
 #include "shell/exchange.h"
@@ -29,6 +31,33 @@ const char *rp_request_header(const struct rp_request *request, const char *name
         if (strcasecmp(request->headers[i].name, name) == 0) return request->headers[i].value;
     }
     return NULL;
+}
+
+bool rp_request_header_at(const struct rp_request *request, size_t index, const char **ret_name,
+                          const char **ret_value)
+{
+    if (index >= request->header_count) return false;
+    *ret_name = request->headers[index].name;
+    *ret_value = request->headers[index].value;
+    return true;
+}
+
+const char *rp_request_parameter(const struct rp_request *request, const char *name, size_t *ret_length)
+{
+    return rp_route_pattern_value(request->route->path, request->path, strlen(request->path), name,
+                                  ret_length);
+}
+
+int rp_request_parameter_value(const struct rp_request *request, const char *name, char *value, size_t size)
+{
+    size_t length;
+    const char *text = rp_request_parameter(request, name, &length);
+    return text ? rp_percent_decode(text, length, false, value, size) : -ENOENT;
+}
+
+const char *rp_request_query_parameter(const struct rp_request *request, const char *name, size_t *ret_length)
+{
+    return rp_query_find(request->query, name, ret_length);
 }
 
 int rp_request_query_value(const struct rp_request *request, const char *name, char *value, size_t size)

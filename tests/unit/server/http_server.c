@@ -224,6 +224,67 @@ Test(http_server, buffered_body)
     cr_assert_eq(running.ended_incomplete, 0);
 }
 
+/* ---- what a handler sees of the request ---- */
+
+static void tell_parameters(struct rp_request *request, void *user)
+{
+    char id[16] = "", rest[16] = "", query[16] = "";
+    size_t id_length = 0, query_length = 99;
+    const char *text = rp_request_parameter(request, "id", &id_length);
+    const char *raw = rp_request_query_parameter(request, "q", &query_length);
+    int result = rp_request_parameter_value(request, "id", id, sizeof id);
+    (void)user;
+    rp_request_parameter_value(request, "rest", rest, sizeof rest);
+    rp_request_query_value(request, "q", query, sizeof query);
+    cr_assert_null(rp_request_parameter(request, "none", &id_length));
+    cr_assert_eq(rp_request_parameter_value(request, "none", id, sizeof id), -ENOENT);
+    rp_response_text(request, 200, "%.*s %d %s|%s|%.*s %s", (int)id_length, text, result, id, rest,
+                     raw ? (int)query_length : 0, raw ? raw : "", query);
+}
+
+static void tell_cookies(struct rp_request *request, void *user)
+{
+    const char *name, *value = "";
+    char text[64] = "";
+    (void)user;
+    for (size_t i = 0; rp_request_header_at(request, i, &name, &value); i++) {
+        if (strcmp(name, "Cookie") == 0) strcat(strcat(text, value), ";");
+    }
+    cr_assert_not(rp_request_header_at(request, SIZE_MAX, &name, &value));
+    cr_assert_str_eq(rp_request_header(request, "COOKIE"), "a");
+    rp_response_text(request, 200, "%s", text);
+}
+
+Test(http_server, parameters_and_headers)
+{
+    char text[4096];
+    struct rp_server_config config = config_one_worker();
+    make(&config);
+    route("GET", "/users/{id}", tell_parameters);
+    route("GET", "/users/{id}/{rest...}", tell_parameters);
+    route("PUT", "/users/me", echo);
+    route("GET", "/cookies", tell_cookies);
+    uint16_t port = start();
+    ask(port, "GET", "/users/a%2Fb?q=%41+1", "", text, sizeof text);
+    expect_text(text, "\r\n\r\na%2Fb 0 a/b||%41+1 A 1");
+    ask(port, "GET", "/users/%zz/x/%2e./y", "", text, sizeof text);
+    expect_text(text, "\r\n\r\n%zz -22 ");
+    expect_text(text, "|x/../y|");
+    ask(port, "GET", "http://host/users/7/?q", "", text, sizeof text);
+    expect_text(text, "\r\n\r\n7 0 7||");
+    ask(port, "DELETE", "/users/me", "", text, sizeof text);
+    expect_text(text, "405 ");
+    expect_text(text, "Allow: GET, HEAD, PUT\r\n");
+    ask(port, "GET", "/users/", "", text, sizeof text);
+    expect_text(text, "404 ");
+    int fd = dial(port);
+    say_request(fd, "GET", "/cookies", "Connection: close\r\nCookie: a\r\nX: y\r\nCookie:  b \r\n", "");
+    hear(fd, text, sizeof text, NULL);
+    expect_text(text, "\r\n\r\na;b;");
+    close(fd);
+    finish();
+}
+
 static void misuse(struct rp_request *request, void *user)
 {
     (void)user;

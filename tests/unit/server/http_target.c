@@ -60,6 +60,20 @@ Test(http_target, query_values)
     has("ab=1&a=2", "a", "2");
 }
 
+Test(http_target, query_values_as_sent)
+{
+    const char *query = "a=%41+b&c&d=";
+    size_t length = 99;
+    cr_assert_eq(rp_query_find(query, "a", &length), query + 2);
+    cr_assert_eq(length, 5u);
+    cr_assert_not_null(rp_query_find(query, "c", &length));
+    cr_assert_eq(length, 0u);
+    cr_assert_eq(rp_query_find(query, "d", &length), query + strlen(query));
+    length = 99;
+    cr_assert_null(rp_query_find(query, "b", &length));
+    cr_assert_eq(length, 99u);
+}
+
 Test(http_target, query_errors)
 {
     fails("", "a", -ENOENT);
