@@ -89,10 +89,19 @@ void rp_worker_resume(struct rp_worker *worker, struct rp_connection *connection
 
 /* ---- the end ---- */
 
+/* uv_async_send to a handle that is closed writes to a descriptor that may be somebody else's by now. */
+static void close_wake(struct rp_worker *worker)
+{
+    uv_mutex_lock(&worker->wake_lock);
+    worker->wake_closed = true;
+    uv_mutex_unlock(&worker->wake_lock);
+    uv_close((uv_handle_t *)&worker->wake, NULL);
+}
+
 static void close_handles(struct rp_worker *worker)
 {
     worker->finished = true;
-    uv_close((uv_handle_t *)&worker->wake, NULL);
+    close_wake(worker);
     uv_close((uv_handle_t *)&worker->tick, NULL);
     uv_close((uv_handle_t *)&worker->turn, NULL);
     uv_close((uv_handle_t *)&worker->cut_timer, NULL);
@@ -170,7 +179,9 @@ static void on_wake(uv_async_t *wake)
 void rp_worker_post(struct rp_worker *worker, enum rp_worker_message message)
 {
     atomic_fetch_or(&worker->messages, message);
-    uv_async_send(&worker->wake);
+    uv_mutex_lock(&worker->wake_lock);
+    if (!worker->wake_closed) uv_async_send(&worker->wake);
+    uv_mutex_unlock(&worker->wake_lock);
 }
 
 /* ---- thread ---- */
@@ -204,6 +215,7 @@ void rp_worker_join(struct rp_worker *worker)
 {
     int result = uv_thread_join(&worker->thread);
     assert(result == 0);
+    uv_mutex_destroy(&worker->wake_lock);
 }
 
 void rp_worker_abandon(struct rp_worker *worker)
@@ -212,6 +224,7 @@ void rp_worker_abandon(struct rp_worker *worker)
     close_handles(worker);
     uv_run(&worker->loop, UV_RUN_DEFAULT);
     release(worker);
+    uv_mutex_destroy(&worker->wake_lock);
 }
 
 static void init_lists(struct rp_worker *worker)
@@ -227,11 +240,16 @@ static void init_lists(struct rp_worker *worker)
     worker->tick_ms = RP_NEVER_MS;
 }
 
-/* Only uv_async_init can fail, and then nothing else has been initialised on the loop. */
+/* Of the handles only uv_async_init can fail, and then nothing else has been initialised on the loop. */
 static int init_handles(struct rp_worker *worker)
 {
-    int result = uv_async_init(&worker->loop, &worker->wake, on_wake);
+    int result = uv_mutex_init(&worker->wake_lock);
     if (result < 0) return result;
+    result = uv_async_init(&worker->loop, &worker->wake, on_wake);
+    if (result < 0) {
+        uv_mutex_destroy(&worker->wake_lock);
+        return result;
+    }
     uv_timer_init(&worker->loop, &worker->tick);
     uv_timer_init(&worker->loop, &worker->cut_timer);
     uv_idle_init(&worker->loop, &worker->turn);

@@ -43,6 +43,8 @@ struct rp_worker {
     uv_thread_t thread;
     atomic_uint messages;
     uv_async_t wake;
+    uv_mutex_t wake_lock; /* held to wake, and to end being woken */
+    bool wake_closed;
 
     struct rp_acceptor *acceptors; /* linked by their `next` */
     int spare_fd;                  /* given up for a moment when descriptors run out */
@@ -83,7 +85,7 @@ int rp_worker_start(struct rp_worker *worker, struct rp_error *error);
 /* For one that was not started: closes everything. */
 void rp_worker_abandon(struct rp_worker *worker);
 
-/* Any thread, until join. */
+/* Any thread, until join. One that has finished does not hear it. */
 void rp_worker_post(struct rp_worker *worker, enum rp_worker_message message);
 
 /* Waits for the thread's end. `drained` and `cut` may be read afterwards. */

@@ -3,6 +3,7 @@
 
 #include <arpa/inet.h>
 #include <criterion/criterion.h>
+#include <dirent.h>
 #include <errno.h>
 #include <netinet/in.h>
 #include <poll.h>
@@ -627,6 +628,45 @@ Test(http_server, second_stop_cuts)
     say_request(fd, "GET", "/never", "", "");
     rp_server_stop(running.server);
     await_log("event=listeners_closed", text, sizeof text);
+    rp_server_stop(running.server);
+    await_log("event=drained", text, sizeof text);
+    expect_text(text, "finished=0 cut=1");
+    close(fd);
+    finish();
+}
+
+static unsigned thread_count(void)
+{
+    unsigned count = 0;
+    DIR *directory = opendir("/proc/self/task");
+    cr_assert_not_null(directory);
+    while (readdir(directory)) count++;
+    closedir(directory);
+    return count;
+}
+
+/* The system does not announce it. */
+static void await_thread_count(unsigned count)
+{
+    for (unsigned waited_ms = 0; thread_count() != count; waited_ms++) {
+        cr_assert_lt(waited_ms, PATIENCE_MS, "%u threads, not %u", thread_count(), count);
+        poll(NULL, 0, 1);
+    }
+}
+
+Test(http_server, second_stop_when_a_worker_has_ended)
+{
+    char text[4096];
+    struct rp_server_config config = config_one_worker();
+    config.workers = 2;
+    make(&config);
+    route("GET", "/never", never);
+    uint16_t port = start();
+    unsigned threads = thread_count();
+    int fd = dial(port);
+    say_request(fd, "GET", "/never", "", "");
+    rp_server_stop(running.server);
+    await_thread_count(threads - 1);
     rp_server_stop(running.server);
     await_log("event=drained", text, sizeof text);
     expect_text(text, "finished=0 cut=1");
