@@ -2,8 +2,9 @@
  *
  * Owned by the server. A handler may use it until it has completed the response (rp_response_send or
  * rp_response_end) and, when it watches the request, until `ended` has been called: that call comes exactly
- * once, whatever way the request ends. All functions: on the thread of the handler's call only. All strings
- * live as long as the request. */
+ * once, whatever way the request ends. While work of it is under way (rp_request_work) it stays in any case.
+ * All functions: on the thread of the handler's call only. Nothing is copied to be looked at: strings, and
+ * pointers with a length, lead into the request and live as long as it. */
 #ifndef RP_REQUEST_H
 #define RP_REQUEST_H
 
@@ -80,6 +81,26 @@ void rp_request_watch(struct rp_request *request, const struct rp_request_events
  * one timer: a second call replaces the first. -EINVAL: over RP_REQUEST_TIMER_MS_MAX; -ENOMEM. */
 int rp_request_after(struct rp_request *request, uint32_t delay_ms,
                      void (*callback)(struct rp_request *request, void *state), void *state);
+
+/* For work that blocks (a file, a lookup, a hash of a password) or takes long: calls work(data) on a thread
+ * of the server's pool, and then done(request, status, data) on this thread, exactly once. At least until
+ * `done` has been called the request is valid, and all that its functions have returned; `work` may read that
+ * (path, headers, collected body), but must call nothing of this header or of rp/response.h. `data` stays the
+ * caller's. `status`:
+ *
+ *   0            the work has been done; answer now, or start more work, or do anything a handler may
+ *   -ECONNRESET  the work has been done, but the client has gone meanwhile, or was cut at the drain deadline
+ *   -ECANCELED   for the same reason the work has not been begun, and will not be
+ *
+ * With the last two there is nobody to answer; `ended` comes next, as ever. A drain waits for the answer, up
+ * to its deadline; but work that is running cannot be ended, and rp_server_run returns only behind its
+ * `done`.
+ *
+ * One at a time for each request. -EBUSY: it is under way; -EAGAIN: the worker has jobs_per_worker of them:
+ * answer with 503; -ECANCELED: the client has gone; -ENOTSUP: pool_threads is 0; -ENOMEM. Then neither is
+ * called. */
+int rp_request_work(struct rp_request *request, void (*work)(void *data),
+                    void (*done)(struct rp_request *request, int status, void *data), void *data);
 
 /* Back-pressure: while paused, no `body` and no `body_end` comes and the client is not read from. */
 void rp_request_pause_body(struct rp_request *request);

@@ -2,7 +2,8 @@
  *
  * Owns the worker threads, their event loops, the listening sockets and every connection. Does not own what
  * the handlers' `user` pointers point to. One thread (the caller's) handles signals and the lifecycle; each
- * worker thread has a loop and listeners of its own, so that a request never meets a lock or another thread.
+ * worker thread has a loop and listeners of its own, so that a request never meets a lock or another thread,
+ * unless its handler sends work to the threads for blocking work (rp_request_work).
  *
  *   rp_server_new -> rp_server_route… -> rp_server_run (blocks until the drain is over) -> rp_server_free
  *
@@ -36,7 +37,10 @@ extern "C" {
 #define RP_WRITE_TIMEOUT_MS_DEFAULT   30000u  /* the client takes nothing of a response */
 #define RP_LINGER_TIMEOUT_MS_DEFAULT  1000u   /* after our FIN, until the client's */
 #define RP_WORKER_CONNECTIONS_DEFAULT 100000u /* per worker; beyond: 503 and close */
-#define RP_WORKERS_AUTO               0u      /* one per CPU this process may use */
+#define RP_POOL_THREADS_DEFAULT       4u /* for blocking work (rp_request_work), of all workers together */
+#define RP_POOL_THREADS_MAX           128u
+#define RP_WORKER_JOBS_DEFAULT        1024u /* such work under way, per worker; beyond: -EAGAIN */
+#define RP_WORKERS_AUTO               0u    /* one per CPU this process may use */
 #define RP_WORKERS_AUTO_MAX           64u
 #define RP_WORKERS_MAX                128u
 #define RP_MS_UNSET                   UINT32_MAX /* not set by the program: the contract or the default */
@@ -52,12 +56,14 @@ struct rp_server_limits {
     uint32_t write_timeout_ms;
     uint32_t linger_timeout_ms;
     uint32_t connections_per_worker;
+    uint32_t jobs_per_worker; /* rp_request_work: waiting for a thread and running ones together */
 };
 
 struct rp_server_config {
     const struct rp_address *addresses; /* copied */
     size_t address_count;
-    unsigned workers; /* RP_WORKERS_AUTO or 1…RP_WORKERS_MAX */
+    unsigned workers;      /* RP_WORKERS_AUTO or 1…RP_WORKERS_MAX */
+    unsigned pool_threads; /* for rp_request_work; 0: none, and it gives -ENOTSUP */
     int backlog;
     /* Time from SIGTERM to the cut. Under rpctl its own deadline less a second counts instead, so that what
      * is cut is cut, counted and reported by the server itself. */

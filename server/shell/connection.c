@@ -3,6 +3,7 @@
 #include "linux/accept.h"
 #include "shell/exchange.h"
 #include "shell/output.h"
+#include "shell/request_work.h"
 #include "shell/worker.h"
 
 #include <assert.h>
@@ -19,13 +20,28 @@ static uv_stream_t *stream_of(struct rp_connection *connection)
 
 /* ---- the end ---- */
 
+static void free_closed(struct rp_connection *connection)
+{
+    if (connection->request) rp_exchange_finish(connection, false);
+    if (!connection->request) free(connection);
+}
+
+void rp_connection_work_over(struct rp_connection *connection)
+{
+    if (connection->closed)
+        free_closed(connection);
+    else
+        rp_connection_wake(connection);
+}
+
 static void on_closed(uv_handle_t *handle)
 {
     struct rp_connection *connection = handle->data;
     struct rp_worker *worker = connection->worker;
-    if (connection->request) rp_exchange_finish(connection, false);
+    connection->closed = true;
     rp_buffer_free(&connection->held);
-    free(connection);
+    if (connection->request && connection->request->work) rp_request_work_cancel(connection->request);
+    free_closed(connection);
     rp_worker_connection_closed(worker);
 }
 

@@ -48,6 +48,7 @@ struct rp_connection {
     bool lingering; /* our FIN is sent or queued */
     bool shut;      /* and out */
     bool closing;
+    bool closed; /* the socket is gone; the rest is here for work that is under way */
 };
 
 /* Takes the descriptor over, also on an error. */
@@ -56,6 +57,9 @@ int rp_connection_open(struct rp_worker *worker, int fd, const struct sockaddr_s
 /* Goes on after something has changed: parses what is held, calls `writable`, finishes a request. From the
  * loop only, never from inside a handler; use rp_connection_wake there. */
 void rp_connection_continue(struct rp_connection *connection);
+
+/* The work of its request is over: goes on, or is freed if it was closed meanwhile. From the loop only. */
+void rp_connection_work_over(struct rp_connection *connection);
 
 /* rp_connection_continue in the next turn, if nobody will do it anyway. */
 void rp_connection_wake(struct rp_connection *connection);

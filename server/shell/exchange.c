@@ -211,7 +211,7 @@ bool rp_exchange_answered(const struct rp_request *request)
 
 bool rp_exchange_over(const struct rp_request *request)
 {
-    return request->done && (request->body_ended || request->close);
+    return request->done && (request->body_ended || request->close) && !request->work;
 }
 
 bool rp_exchange_closes(const struct rp_request *request)
@@ -226,14 +226,17 @@ bool rp_exchange_paused(const struct rp_request *request)
 
 bool rp_exchange_wants_input(const struct rp_request *request)
 {
+    if (request->done && request->close) return false; /* it stays for its work only */
     return !request->body_ended && !rp_exchange_paused(request);
 }
 
 void rp_exchange_finish(struct rp_connection *connection, bool complete)
 {
     struct rp_request *request = connection->request;
+    if (complete) request->complete = true;
+    if (request->work) return;
     connection->request = NULL;
-    if (request->aborted) complete = false;
+    complete = request->complete && !request->aborted;
     if (request->timer) rp_request_timer_close(request->timer);
     if (request->events && request->events->ended) request->events->ended(request, complete, request->state);
     rp_buffer_free(&request->body);

@@ -4,7 +4,8 @@
  *   begin --route found--> [body…] --> handler --> response begun --> response done --> over --> finish
  *     '--no route, or refused--> response done ---(rest of the body is discarded)-------^
  *
- * The connection owns the request; it is freed by rp_exchange_finish and by nothing else. */
+ * The connection owns the request; it is freed by rp_exchange_finish and by nothing else. While work of the
+ * request is under way (shell/request_work.h) it is not over. */
 #ifndef RP_SHELL_EXCHANGE_H
 #define RP_SHELL_EXCHANGE_H
 
@@ -20,6 +21,7 @@
 
 struct rp_connection;
 struct rp_request_timer;
+struct rp_request_work;
 
 /* A body that nobody wants is read to its end if no more than this is left, to keep the connection. */
 #define RP_DISCARD_BYTES_MAX 65536
@@ -63,6 +65,8 @@ struct rp_request {
     const struct rp_request_events *events;
     void *state;
     struct rp_request_timer *timer;
+    struct rp_request_work *work; /* under way on another thread: the request stays until it is over */
+    bool complete;                /* finished as that before the work was over */
 };
 
 /* ---- for the connection, from its parse loop ---- */
@@ -88,7 +92,8 @@ bool rp_exchange_closes(const struct rp_request *request);
 bool rp_exchange_wants_input(const struct rp_request *request); /* more of the body */
 bool rp_exchange_paused(const struct rp_request *request);
 
-/* Calls `ended` and frees the connection's request. `complete`: as far as the connection knows. */
+/* Calls `ended` and frees the connection's request; unless its work is under way: then it is to be called
+ * again. `complete`: as far as the connection knows. */
 void rp_exchange_finish(struct rp_connection *connection, bool complete);
 
 #endif

@@ -16,6 +16,7 @@ void rp_server_config_init(struct rp_server_config *config)
     *config = (struct rp_server_config){
         .workers = RP_WORKERS_AUTO,
         .backlog = RP_BACKLOG_DEFAULT,
+        .pool_threads = RP_POOL_THREADS_DEFAULT,
         .drain_timeout_ms = RP_MS_UNSET,
         .idle_grace_ms = RP_MS_UNSET,
         .limits =
@@ -29,6 +30,7 @@ void rp_server_config_init(struct rp_server_config *config)
                 .write_timeout_ms = RP_WRITE_TIMEOUT_MS_DEFAULT,
                 .linger_timeout_ms = RP_LINGER_TIMEOUT_MS_DEFAULT,
                 .connections_per_worker = RP_WORKER_CONNECTIONS_DEFAULT,
+                .jobs_per_worker = RP_WORKER_JOBS_DEFAULT,
             },
     };
 }
@@ -60,10 +62,14 @@ static int check_config(const struct rp_server_config *config, struct rp_error *
     if (config->workers > RP_WORKERS_MAX)
         return rp_error_set(error, -EINVAL, "%u workers are too many; at most %u", config->workers,
                             RP_WORKERS_MAX);
+    if (config->pool_threads > RP_POOL_THREADS_MAX)
+        return rp_error_set(error, -EINVAL, "%u threads for blocking work are too many; at most %u",
+                            config->pool_threads, RP_POOL_THREADS_MAX);
     if (limits->head_bytes == 0 || limits->head_bytes > RP_HEAD_BYTES_MAX)
         return rp_error_set(error, -EINVAL, "head_bytes must be 1 to %u", RP_HEAD_BYTES_MAX);
-    if (limits->target_bytes == 0 || limits->connections_per_worker == 0)
-        return rp_error_set(error, -EINVAL, "target_bytes and connections_per_worker must not be 0");
+    if (limits->target_bytes == 0 || limits->connections_per_worker == 0 || limits->jobs_per_worker == 0)
+        return rp_error_set(error, -EINVAL,
+                            "target_bytes, connections_per_worker and jobs_per_worker must not be 0");
     return check_times(config, error);
 }
 
@@ -80,6 +86,8 @@ static int copy_config(struct rp_server *server, const struct rp_server_config *
                                             identity->drain_timeout_ms, identity->idle_grace_ms);
     server->service.log = config->log;
     server->service.log_user = config->log_user;
+    server->service.pool = &server->pool;
+    server->pool_threads = config->pool_threads;
     server->backlog = config->backlog;
     server->worker_count = config->workers;
     if (server->worker_count == RP_WORKERS_AUTO) {

@@ -3,7 +3,8 @@
  *   NEW --run: workers made, listening, threads started, READY--> SERVING
  *   SERVING --SIGTERM, stop--> DRAINING: the lifecycle's duplicates are closed, every worker is told
  *   DRAINING --all listeners closed--> supervisor told STOPPING
- *   DRAINING --all workers done--> supervisor told the figures, threads joined, run returns
+ *   DRAINING --all connections gone--> supervisor told the figures
+ *   DRAINING --all workers done--> threads joined, run returns
  *
  * Everything here belongs to the thread of rp_server_run, except `stop_requests`, the board, and `wake`. */
 #ifndef RP_SHELL_SERVER_H
@@ -24,6 +25,8 @@ struct rp_server {
     size_t address_count;
     int backlog;
 
+    unsigned pool_threads;
+    struct rp_pool pool;
     struct rp_worker *workers;
     unsigned worker_count;
     struct rp_worker_board board;
@@ -40,6 +43,7 @@ struct rp_server {
 
     bool draining;
     bool stopping_told;
+    bool drained_told;
     uint64_t drain_began_ms;
 };
 

@@ -46,11 +46,15 @@ static void take_stop_requests(struct rp_server *server)
     if (again) post_all(server, RP_WORKER_CUT);
 }
 
+static void join_workers(struct rp_server *server, unsigned count)
+{
+    for (unsigned i = 0; i < count; i++) rp_worker_join(&server->workers[i]);
+}
+
 static void report_drained(struct rp_server *server)
 {
     unsigned long drained = 0, cut = 0;
     for (unsigned i = 0; i < server->worker_count; i++) {
-        rp_worker_join(&server->workers[i]);
         drained += server->workers[i].drained;
         cut += server->workers[i].cut;
     }
@@ -83,6 +87,10 @@ void rp_server_on_wake(uv_async_t *wake)
         server->stopping_told = true;
         rp_service_log(&server->service, "event=listeners_closed");
         rp_lifecycle_stopping(server->lifecycle);
+    }
+    if (!server->drained_told && atomic_load(&server->board.finished) == server->worker_count) {
+        server->drained_told = true;
+        report_drained(server);
     }
     if (atomic_load(&server->board.done) == server->worker_count) uv_unref((uv_handle_t *)&server->wake);
 }
@@ -160,6 +168,15 @@ static int listen_all(struct rp_server *server, struct rp_error *error)
     return hand_out(server, &listeners, error);
 }
 
+static void end_workers(struct rp_server *server, unsigned count)
+{
+    for (unsigned i = 0; i < count; i++) {
+        rp_worker_post(&server->workers[i], RP_WORKER_DRAIN);
+        rp_worker_post(&server->workers[i], RP_WORKER_CUT);
+    }
+    join_workers(server, count);
+}
+
 /* On an error those that run are stopped again. */
 static int start_threads(struct rp_server *server, struct rp_error *error)
 {
@@ -167,11 +184,7 @@ static int start_threads(struct rp_server *server, struct rp_error *error)
         int result = rp_worker_start(&server->workers[i], error);
         if (result == 0) continue;
         abandon_from(server, i, server->worker_count);
-        for (unsigned k = 0; k < i; k++) {
-            rp_worker_post(&server->workers[k], RP_WORKER_DRAIN);
-            rp_worker_post(&server->workers[k], RP_WORKER_CUT);
-            rp_worker_join(&server->workers[k]);
-        }
+        end_workers(server, i);
         return result;
     }
     return 0;
@@ -242,7 +255,19 @@ static int serve(struct rp_server *server, struct rp_error *error)
     }
     uv_async_send(&server->wake); /* rp_server_stop may have been called before there were workers */
     uv_run(&server->loop, UV_RUN_DEFAULT);
-    report_drained(server);
+    join_workers(server, server->worker_count);
+    return result;
+}
+
+/* The pool is there before the first worker, and as long as the last. */
+static int run_with_pool(struct rp_server *server, struct rp_error *error)
+{
+    int result = rp_pool_start(&server->pool, server->pool_threads, error);
+    if (result < 0) return result;
+    result = start_workers(server, error);
+    if (result < 0) rp_lifecycle_draining(server->lifecycle); /* nobody serves the listeners */
+    if (result == 0) result = serve(server, error);
+    rp_pool_stop(&server->pool);
     return result;
 }
 
@@ -253,9 +278,7 @@ int rp_server_run(struct rp_server *server, struct rp_error *error)
     if (result < 0) return result;
     result = watch_signals(server, error);
     if (result == 0) result = watch_link(server, error);
-    if (result == 0) result = start_workers(server, error);
-    if (result < 0) rp_lifecycle_draining(server->lifecycle); /* nobody serves the listeners */
-    if (result == 0) result = serve(server, error);
+    if (result == 0) result = run_with_pool(server, error);
     close_watchers(server);
     return result;
 }

@@ -9,6 +9,8 @@
 
 #include <rp/server.h>
 
+struct rp_pool;
+
 #define RP_SERVICE_HEADER_BYTES 4096 /* of all rp_server_header */
 #define RP_SERVICE_LOG_BYTES    512
 
@@ -18,6 +20,7 @@ struct rp_service {
     struct rp_routes routes;
     struct rp_buffer headers; /* on every response */
     struct rp_drain_policy drain;
+    struct rp_pool *pool;
     void (*log)(const char *line, void *user);
     void *log_user;
 };

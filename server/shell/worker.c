@@ -4,6 +4,7 @@
 #include "pure/phase.h"
 #include "shell/acceptor.h"
 #include "shell/connection.h"
+#include "shell/request_work.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -101,15 +102,31 @@ static void close_wake(struct rp_worker *worker)
 static void close_handles(struct rp_worker *worker)
 {
     worker->finished = true;
-    close_wake(worker);
     uv_close((uv_handle_t *)&worker->tick, NULL);
     uv_close((uv_handle_t *)&worker->turn, NULL);
     uv_close((uv_handle_t *)&worker->cut_timer, NULL);
 }
 
+static void report(struct rp_worker *worker, atomic_uint *count)
+{
+    atomic_fetch_add(count, 1);
+    uv_async_send(worker->board->wake);
+}
+
+/* What work wakes is the last of our handles to go: without it the loop ends. */
+static void end_if_finished(struct rp_worker *worker)
+{
+    if (worker->finished && worker->jobs == 0 && !worker->wake_closed) close_wake(worker);
+}
+
 static void finish_if_empty(struct rp_worker *worker)
 {
-    if (worker->draining && worker->connections == 0 && !worker->finished) close_handles(worker);
+    if (!worker->draining || worker->connections > 0 || worker->finished) return;
+    close_handles(worker);
+    if (worker->jobs > 0)
+        rp_service_log(worker->service, "event=work_under_way jobs=%u", (unsigned)worker->jobs);
+    report(worker, &worker->board->finished);
+    end_if_finished(worker);
 }
 
 void rp_worker_connection_closed(struct rp_worker *worker)
@@ -133,12 +150,6 @@ static void cut(struct rp_worker *worker)
 static void on_cut_timer(uv_timer_t *timer)
 {
     cut(timer->data);
-}
-
-static void report(struct rp_worker *worker, atomic_uint *count)
-{
-    atomic_fetch_add(count, 1);
-    uv_async_send(worker->board->wake);
 }
 
 static void close_acceptors(struct rp_worker *worker)
@@ -171,9 +182,10 @@ static void on_wake(uv_async_t *wake)
 {
     struct rp_worker *worker = wake->data;
     unsigned messages = atomic_load(&worker->messages);
-    if (worker->finished) return;
-    if (messages & RP_WORKER_DRAIN) drain(worker);
-    if (messages & RP_WORKER_CUT) cut(worker);
+    rp_request_work_collect(worker);
+    if (!worker->finished && messages & RP_WORKER_DRAIN) drain(worker);
+    if (!worker->finished && messages & RP_WORKER_CUT) cut(worker);
+    end_if_finished(worker);
 }
 
 void rp_worker_post(struct rp_worker *worker, enum rp_worker_message message)
@@ -222,6 +234,7 @@ void rp_worker_abandon(struct rp_worker *worker)
 {
     close_acceptors(worker);
     close_handles(worker);
+    end_if_finished(worker);
     uv_run(&worker->loop, UV_RUN_DEFAULT);
     release(worker);
     uv_mutex_destroy(&worker->wake_lock);
@@ -253,6 +266,7 @@ static int init_handles(struct rp_worker *worker)
     uv_timer_init(&worker->loop, &worker->tick);
     uv_timer_init(&worker->loop, &worker->cut_timer);
     uv_idle_init(&worker->loop, &worker->turn);
+    rp_pool_home_init(&worker->home, &worker->wake);
     worker->wake.data = worker->tick.data = worker->cut_timer.data = worker->turn.data = worker;
     return 0;
 }

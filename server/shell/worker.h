@@ -1,20 +1,23 @@
 /* A worker: one thread, one loop, its own listeners and its own connections.
  *
  * Owns all of these. While it runs, everything in it belongs to its thread; other threads may only call
- * rp_worker_post. It tells the server's thread through the board that its listeners are closed, and that it
- * is done.
+ * rp_worker_post. It tells the server's thread through the board that its listeners are closed, that its
+ * connections are gone, and that it is done.
  *
  *   init --listen…--> --start--> RUNNING --DRAIN--> DRAINING --last connection closed--> FINISHED --join-->
  *     '----------------------------------abandon (never started)---------------------------------------->
  *
  * DRAINING: the accept queues are emptied and the listeners closed in the same turn; the last connection goes
- * when it has been answered, when its grace is over, or when the drain deadline or a CUT ends it. */
+ * when it has been answered, when its grace is over, or when the drain deadline or a CUT ends it. FINISHED:
+ * the thread ends when the work is over that requests had on threads of the pool; work that is running cannot
+ * be ended. */
 #ifndef RP_SHELL_WORKER_H
 #define RP_SHELL_WORKER_H
 
 #include "pure/deadlines.h"
 #include "pure/http_adapter.h"
 #include "pure/http_date.h"
+#include "shell/pool.h"
 #include "shell/service.h"
 
 #include <stdatomic.h>
@@ -29,8 +32,9 @@ struct rp_connection;
 
 /* Written by the workers, read by the server's thread when it is woken. */
 struct rp_worker_board {
-    atomic_uint stopped; /* workers whose listeners are closed */
-    atomic_uint done;    /* workers whose thread is about to end */
+    atomic_uint stopped;  /* workers whose listeners are closed */
+    atomic_uint finished; /* workers whose connections are gone; `drained` and `cut` are final */
+    atomic_uint done;     /* workers whose thread is about to end */
     uv_async_t *wake;
 };
 
@@ -57,9 +61,11 @@ struct rp_worker {
     uv_idle_t turn;                /* runs while `resume` is not empty */
     struct rp_list resume;         /* connections to go on with in the next turn */
 
-    uint32_t connections; /* not freed yet, the closing ones too */
+    uint32_t connections;     /* not freed yet, the closing ones too */
+    struct rp_pool_home home; /* where work of this worker's requests comes back to */
+    uint32_t jobs;            /* such work under way */
     bool draining;
-    bool finished;
+    bool finished; /* no connections any more, and there will be none */
     uv_timer_t cut_timer;
     unsigned long drained; /* connections there were when the drain began */
     unsigned long cut;
@@ -88,7 +94,7 @@ void rp_worker_abandon(struct rp_worker *worker);
 /* Any thread, until join. One that has finished does not hear it. */
 void rp_worker_post(struct rp_worker *worker, enum rp_worker_message message);
 
-/* Waits for the thread's end. `drained` and `cut` may be read afterwards. */
+/* Waits for the thread's end. */
 void rp_worker_join(struct rp_worker *worker);
 
 /* ---- for connections and acceptors, on the worker's thread ---- */
