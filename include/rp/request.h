@@ -60,6 +60,9 @@ const void *rp_request_body(const struct rp_request *request, size_t *ret_length
 /* The client's address; an IPv4 client of a dual-stack listener has its IPv4 address. */
 void rp_request_peer(const struct rp_request *request, struct rp_address *ret_peer);
 
+/* What worker_start has left for this worker (rp/server.h), or NULL. Only this thread uses it. */
+void *rp_request_worker_state(const struct rp_request *request);
+
 /* What a handler that does not answer at once wants to hear of. Any may be NULL. None is called from inside a
  * function of this header or of rp/response.h. */
 struct rp_request_events {

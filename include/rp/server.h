@@ -77,10 +77,40 @@ struct rp_server_config {
 };
 
 struct rp_server;
+struct uv_loop_s;
 
 /* Answers a request: now, before it returns, or later (see rp/response.h). Runs on a worker's thread, on
  * several at a time for different requests; must not block. */
 typedef void rp_handler(struct rp_request *request, void *user);
+
+/* What a program does at the turning points of its server. Each may be NULL; `user` is that of
+ * rp_server_set_hooks. The server's thread is the one that has called rp_server_run.
+ *
+ *   start -> listening -> worker_start, of each worker -> ready -> drain -> worker_exit -> exit */
+struct rp_server_hooks {
+    /* Server's thread, before it listens. A negative errno ends rp_server_run with it, and no other hook is
+     * called. */
+    int (*start)(void *user, struct rp_error *error);
+
+    /* The worker's thread, several at a time, before readiness is told. Workers are numbered from 0. What is
+     * left in *ret_state (NULL before) is what rp_request_worker_state returns on this worker; no other
+     * thread sees it. `loop` is the worker's (libuv): the program may open handles on it, to which
+     * worker_exit must put an end. A negative errno ends rp_server_run with it: such a worker has no
+     * worker_exit, and closes here what it has opened. */
+    int (*worker_start)(unsigned worker, struct uv_loop_s *loop, void **ret_state, void *user,
+                        struct rp_error *error);
+
+    /* Server's thread: the drain begins. The listeners are still open and wait for this to return, so it must
+     * not block. Not called when the start has failed. */
+    void (*drain)(void *user);
+
+    /* The worker's thread, after its last request has ended. Frees the state; uv_close on its handles is
+     * enough, for the loop runs on until they are closed. */
+    void (*worker_exit)(unsigned worker, void *state, void *user);
+
+    /* Server's thread, after every worker has ended. Called whenever `start` has succeeded. */
+    void (*exit)(void *user);
+};
 
 /* Every default, and no address. */
 void rp_server_config_init(struct rp_server_config *config);
@@ -121,6 +151,10 @@ int rp_server_route(struct rp_server *server, const char *methods, const char *p
 int rp_server_route_streaming(struct rp_server *server, const char *methods, const char *path,
                               uint64_t max_body_bytes, rp_handler *handler, void *user,
                               struct rp_error *error);
+
+/* Copies the hooks; `user` stays the caller's. Server's thread, only before rp_server_run; a second call
+ * replaces the first. */
+void rp_server_set_hooks(struct rp_server *server, const struct rp_server_hooks *hooks, void *user);
 
 /* Adds a header to every response, also those the server makes itself. Only before rp_server_run. -EINVAL:
  * not a header name, a control character in the value, or a header that the server sets itself; -ENOBUFS. */

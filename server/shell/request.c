@@ -89,6 +89,11 @@ void rp_request_peer(const struct rp_request *request, struct rp_address *ret_pe
     memcpy(&ret_peer->storage, &ipv4, sizeof ipv4);
 }
 
+void *rp_request_worker_state(const struct rp_request *request)
+{
+    return request->connection->worker->state;
+}
+
 void rp_request_watch(struct rp_request *request, const struct rp_request_events *events, void *state)
 {
     request->events = events;

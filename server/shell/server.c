@@ -176,6 +176,12 @@ int rp_server_route_streaming(struct rp_server *server, const char *methods, con
     return rp_routes_add(&server->service.routes, methods, path, &route, error);
 }
 
+void rp_server_set_hooks(struct rp_server *server, const struct rp_server_hooks *hooks, void *user)
+{
+    server->service.hooks = *hooks;
+    server->service.hooks_user = user;
+}
+
 int rp_server_header(struct rp_server *server, const char *name, const char *value, struct rp_error *error)
 {
     int result = rp_header_block_add(&server->service.headers, name, value, RP_SERVICE_HEADER_BYTES);

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #define HEALTH_PATH "/healthz"
@@ -21,6 +22,7 @@ static void begin_drain(struct rp_server *server, const char *cause)
     server->drain_began_ms = uv_now(&server->loop);
     rp_service_log(&server->service, "event=draining cause=%s deadline_ms=%u idle_grace_ms=%u", cause,
                    server->service.drain.deadline_ms, server->service.drain.grace_ms);
+    if (server->service.hooks.drain) server->service.hooks.drain(server->service.hooks_user);
     rp_lifecycle_draining(server->lifecycle);
     post_all(server, RP_WORKER_DRAIN);
 }
@@ -120,7 +122,7 @@ static int make_workers(struct rp_server *server, struct rp_error *error)
     if (!server->workers)
         return rp_error_set(error, -ENOMEM, "no memory for %u workers", server->worker_count);
     for (unsigned i = 0; i < server->worker_count; i++) {
-        int result = rp_worker_init(&server->workers[i], &server->service, &server->board, error);
+        int result = rp_worker_init(&server->workers[i], i, &server->service, &server->board, error);
         if (result == 0) continue;
         abandon_from(server, 0, i);
         return result;
@@ -190,6 +192,28 @@ static int start_threads(struct rp_server *server, struct rp_error *error)
     return 0;
 }
 
+/* A program's hook may have said why, or nothing. */
+static int hook_failed(const char *hook, int result, const struct rp_error *said, struct rp_error *error)
+{
+    return rp_error_set(error, result, "the program's %s hook failed: %s", hook,
+                        said->message[0] ? said->message : strerror(-result));
+}
+
+/* Until every worker_start has returned. Signals are heard meanwhile. */
+static int await_workers(struct rp_server *server, struct rp_error *error)
+{
+    while (atomic_load(&server->board.started) < server->worker_count) uv_run(&server->loop, UV_RUN_ONCE);
+    for (unsigned i = 0; i < server->worker_count; i++) {
+        const struct rp_worker *worker = &server->workers[i];
+        int result = worker->start_result;
+        if (result >= 0) continue;
+        struct rp_error said = worker->start_error;
+        end_workers(server, server->worker_count);
+        return hook_failed("worker_start", result, &said, error);
+    }
+    return 0;
+}
+
 static int start_workers(struct rp_server *server, struct rp_error *error)
 {
     int result = make_workers(server, error);
@@ -199,7 +223,8 @@ static int start_workers(struct rp_server *server, struct rp_error *error)
         abandon_from(server, 0, server->worker_count);
         return result;
     }
-    return start_threads(server, error);
+    result = start_threads(server, error);
+    return result < 0 ? result : await_workers(server, error);
 }
 
 /* They do not keep the loop alive: the workers do, through `wake`. */
@@ -243,8 +268,8 @@ static int watch_link(struct rp_server *server, struct rp_error *error)
     return 0;
 }
 
-/* Serves until every worker is done. If readiness cannot be told, nobody will send traffic: stop. */
-static int serve(struct rp_server *server, struct rp_error *error)
+/* If readiness cannot be told, nobody will send traffic: stop. */
+static int tell_ready(struct rp_server *server, struct rp_error *error)
 {
     int result = rp_lifecycle_ready(server->lifecycle, "http:" HEALTH_PATH, error);
     if (result == 0)
@@ -253,6 +278,13 @@ static int serve(struct rp_server *server, struct rp_error *error)
         begin_drain(server, "not_ready");
         post_all(server, RP_WORKER_CUT);
     }
+    return result;
+}
+
+/* Serves until every worker is done. One that was told to stop while its workers started is never ready. */
+static int serve(struct rp_server *server, struct rp_error *error)
+{
+    int result = server->draining ? 0 : tell_ready(server, error);
     uv_async_send(&server->wake); /* rp_server_stop may have been called before there were workers */
     uv_run(&server->loop, UV_RUN_DEFAULT);
     join_workers(server, server->worker_count);
@@ -271,6 +303,18 @@ static int run_with_pool(struct rp_server *server, struct rp_error *error)
     return result;
 }
 
+static int run_between_hooks(struct rp_server *server, struct rp_error *error)
+{
+    const struct rp_server_hooks *hooks = &server->service.hooks;
+    void *user = server->service.hooks_user;
+    struct rp_error said = {0};
+    int result = hooks->start ? hooks->start(user, &said) : 0;
+    if (result < 0) return hook_failed("start", result, &said, error);
+    result = run_with_pool(server, error);
+    if (hooks->exit) hooks->exit(user);
+    return result;
+}
+
 int rp_server_run(struct rp_server *server, struct rp_error *error)
 {
     assert(!server->workers);
@@ -278,7 +322,7 @@ int rp_server_run(struct rp_server *server, struct rp_error *error)
     if (result < 0) return result;
     result = watch_signals(server, error);
     if (result == 0) result = watch_link(server, error);
-    if (result == 0) result = run_with_pool(server, error);
+    if (result == 0) result = run_between_hooks(server, error);
     close_watchers(server);
     return result;
 }

@@ -21,6 +21,8 @@ struct rp_service {
     struct rp_buffer headers; /* on every response */
     struct rp_drain_policy drain;
     struct rp_pool *pool;
+    struct rp_server_hooks hooks;
+    void *hooks_user;
     void (*log)(const char *line, void *user);
     void *log_user;
 };

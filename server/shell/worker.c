@@ -113,10 +113,19 @@ static void report(struct rp_worker *worker, atomic_uint *count)
     uv_async_send(worker->board->wake);
 }
 
-/* What work wakes is the last of our handles to go: without it the loop ends. */
+static void exit_hook(struct rp_worker *worker)
+{
+    const struct rp_service *service = worker->service;
+    if (worker->entered && service->hooks.worker_exit)
+        service->hooks.worker_exit(worker->number, worker->state, service->hooks_user);
+}
+
+/* What work wakes is the last of our handles to go: without it, and the program's own, the loop ends. */
 static void end_if_finished(struct rp_worker *worker)
 {
-    if (worker->finished && worker->jobs == 0 && !worker->wake_closed) close_wake(worker);
+    if (!worker->finished || worker->jobs > 0 || worker->wake_closed) return;
+    close_wake(worker);
+    exit_hook(worker);
 }
 
 static void finish_if_empty(struct rp_worker *worker)
@@ -207,9 +216,26 @@ static void release(struct rp_worker *worker)
     assert(result == 0);
 }
 
+/* Without its hook a worker does not begin: its loop only runs until its handles are closed. */
+static void start_hook(struct rp_worker *worker)
+{
+    const struct rp_service *service = worker->service;
+    if (service->hooks.worker_start)
+        worker->start_result = service->hooks.worker_start(worker->number, &worker->loop, &worker->state,
+                                                           service->hooks_user, &worker->start_error);
+    worker->entered = worker->start_result >= 0;
+    if (!worker->entered) {
+        close_acceptors(worker);
+        close_handles(worker);
+        end_if_finished(worker);
+    }
+    report(worker, &worker->board->started);
+}
+
 static void thread_main(void *argument)
 {
     struct rp_worker *worker = argument;
+    start_hook(worker);
     uv_run(&worker->loop, UV_RUN_DEFAULT);
     release(worker);
     report(worker, &worker->board->done);
@@ -271,10 +297,10 @@ static int init_handles(struct rp_worker *worker)
     return 0;
 }
 
-int rp_worker_init(struct rp_worker *worker, const struct rp_service *service, struct rp_worker_board *board,
-                   struct rp_error *error)
+int rp_worker_init(struct rp_worker *worker, unsigned number, const struct rp_service *service,
+                   struct rp_worker_board *board, struct rp_error *error)
 {
-    *worker = (struct rp_worker){.service = service, .board = board, .spare_fd = -1};
+    *worker = (struct rp_worker){.service = service, .board = board, .number = number, .spare_fd = -1};
     int result = uv_loop_init(&worker->loop);
     if (result < 0)
         return rp_error_set(error, result, "cannot make a worker's loop: %s", uv_strerror(result));

@@ -32,6 +32,7 @@ struct rp_connection;
 
 /* Written by the workers, read by the server's thread when it is woken. */
 struct rp_worker_board {
+    atomic_uint started;  /* workers whose worker_start has returned; `start_result` is there */
     atomic_uint stopped;  /* workers whose listeners are closed */
     atomic_uint finished; /* workers whose connections are gone; `drained` and `cut` are final */
     atomic_uint done;     /* workers whose thread is about to end */
@@ -43,6 +44,11 @@ enum rp_worker_message { RP_WORKER_DRAIN = 1, RP_WORKER_CUT = 2 };
 struct rp_worker {
     const struct rp_service *service;
     struct rp_worker_board *board;
+    unsigned number;
+    void *state;  /* the program's, of worker_start */
+    bool entered; /* worker_start has succeeded */
+    int start_result;
+    struct rp_error start_error;
     uv_loop_t loop;
     uv_thread_t thread;
     atomic_uint messages;
@@ -79,9 +85,10 @@ struct rp_worker {
     char date[RP_HTTP_DATE_BYTES];
 };
 
-/* On the server's thread. -ENOMEM or what libuv returns; then nothing is left. */
-int rp_worker_init(struct rp_worker *worker, const struct rp_service *service, struct rp_worker_board *board,
-                   struct rp_error *error);
+/* On the server's thread. `number`: as the program sees it. -ENOMEM or what libuv returns; then nothing is
+ * left. */
+int rp_worker_init(struct rp_worker *worker, unsigned number, const struct rp_service *service,
+                   struct rp_worker_board *board, struct rp_error *error);
 
 /* Takes the descriptor over, also on an error. Before start. */
 int rp_worker_listen(struct rp_worker *worker, int fd, struct rp_error *error);
