@@ -60,9 +60,11 @@ struct rp_server_limits {
 };
 
 struct rp_server_config {
-    const struct rp_address *addresses; /* copied */
+    const struct rp_address *addresses; /* copied by rp_server_new */
     size_t address_count;
-    unsigned workers;      /* RP_WORKERS_AUTO or 1…RP_WORKERS_MAX */
+    const char *listen; /* the same as text, separated by single blanks (rp/address.h), and instead of it: one
+                           of the two must be given. Read by rp_server_new only */
+    unsigned workers;   /* RP_WORKERS_AUTO or 1…RP_WORKERS_MAX */
     unsigned pool_threads; /* for rp_request_work; 0: none, and it gives -ENOTSUP */
     int backlog;
     /* Time from SIGTERM to the cut. Under rpctl its own deadline less a second counts instead, so that what

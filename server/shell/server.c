@@ -57,8 +57,6 @@ static int check_times(const struct rp_server_config *config, struct rp_error *e
 static int check_config(const struct rp_server_config *config, struct rp_error *error)
 {
     const struct rp_server_limits *limits = &config->limits;
-    if (config->address_count == 0 || config->address_count > RP_ADDRESS_LIST_MAX)
-        return rp_error_set(error, -EINVAL, "a server needs 1 to %d addresses", RP_ADDRESS_LIST_MAX);
     if (config->workers > RP_WORKERS_MAX)
         return rp_error_set(error, -EINVAL, "%u workers are too many; at most %u", config->workers,
                             RP_WORKERS_MAX);
@@ -74,6 +72,28 @@ static int check_config(const struct rp_server_config *config, struct rp_error *
 }
 
 /* ---- making one ---- */
+
+static int copy_addresses(struct rp_server *server, const struct rp_server_config *config,
+                          struct rp_error *error)
+{
+    struct rp_address parsed[RP_ADDRESS_LIST_MAX];
+    const struct rp_address *addresses = config->addresses;
+    size_t count = config->address_count;
+    if (config->listen && count > 0)
+        return rp_error_set(error, -EINVAL, "give a server `addresses` or `listen`, not both");
+    if (config->listen) {
+        int result = rp_address_parse_list(parsed, RP_ADDRESS_LIST_MAX, &count, config->listen, error);
+        if (result < 0) return result;
+        addresses = parsed;
+    }
+    if (count == 0 || count > RP_ADDRESS_LIST_MAX)
+        return rp_error_set(error, -EINVAL, "a server needs 1 to %d addresses", RP_ADDRESS_LIST_MAX);
+    server->addresses = malloc(count * sizeof *addresses);
+    if (!server->addresses) return rp_error_set(error, -ENOMEM, "no memory for the addresses");
+    memcpy(server->addresses, addresses, count * sizeof *addresses);
+    server->address_count = count;
+    return 0;
+}
 
 static int copy_config(struct rp_server *server, const struct rp_server_config *config,
                        struct rp_error *error)
@@ -94,13 +114,7 @@ static int copy_config(struct rp_server *server, const struct rp_server_config *
         unsigned cpus = uv_available_parallelism();
         server->worker_count = cpus < RP_WORKERS_AUTO_MAX ? cpus : RP_WORKERS_AUTO_MAX;
     }
-    assert(config->address_count > 0);
-    size_t bytes = config->address_count * sizeof *config->addresses;
-    server->addresses = malloc(bytes);
-    if (!server->addresses) return rp_error_set(error, -ENOMEM, "no memory for the addresses");
-    memcpy(server->addresses, config->addresses, bytes);
-    server->address_count = config->address_count;
-    return 0;
+    return copy_addresses(server, config, error);
 }
 
 static int init_loop(struct rp_server *server, struct rp_error *error)
