@@ -139,6 +139,15 @@ class ChecksTest(unittest.TestCase):
         ):
             self.bad("no_sleep.py", {name: text}, "1 problems")
 
+    def test_readme(self):
+        program = "int main(void)\n{\n}\n"
+        right = {"tests/tools/hello.c": program, "README.md": f"See:\n\n```c\n{program}```\n\n```\n$ hello\n```\n"}
+        self.good("readme.py", right)
+        for readme in ("none", f"```c\n{program} ```", f"```c\n{program}\n```", right["README.md"] * 2):
+            self.bad("readme.py", {**right, "README.md": readme}, "must show tests/tools/hello.c")
+        long = program + "\n" * 37
+        self.bad("readme.py", {"tests/tools/hello.c": long, "README.md": f"```c\n{long}```\n"}, "40 lines are too many")
+
     def test_format(self):
         style = {".clang-format": (HERE.parent.parent / ".clang-format").read_text()}
         self.good("format.sh", {**style, "server/a.c": "int main(void)\n{\n    return 0;\n}\n"})
