@@ -77,11 +77,13 @@ struct rp_request_events {
     void (*ended)(struct rp_request *request, bool complete, void *state);
 };
 
-/* `events` must outlive the request (usually static const). Call it in the handler. */
+/* `events` must outlive the request (usually static const); `state` is handed to them and stays the caller's.
+ * Call it in the handler; a second call replaces the first. */
 void rp_request_watch(struct rp_request *request, const struct rp_request_events *events, void *state);
 
 /* Calls `callback` once, `delay_ms` from now, on this thread, unless the request ends before. A request has
- * one timer: a second call replaces the first. -EINVAL: over RP_REQUEST_TIMER_MS_MAX; -ENOMEM. */
+ * one timer: a second call replaces the first. `state` is handed to the callback and stays the caller's.
+ * -EINVAL: over RP_REQUEST_TIMER_MS_MAX; -ENOMEM; then a timer that was set goes on. */
 int rp_request_after(struct rp_request *request, uint32_t delay_ms,
                      void (*callback)(struct rp_request *request, void *state), void *state);
 
@@ -105,7 +107,8 @@ int rp_request_after(struct rp_request *request, uint32_t delay_ms,
 int rp_request_work(struct rp_request *request, void (*work)(void *data),
                     void (*done)(struct rp_request *request, int status, void *data), void *data);
 
-/* Back-pressure: while paused, no `body` and no `body_end` comes and the client is not read from. */
+/* Back-pressure, for streaming handlers: while paused, no `body` and no `body_end` comes, the client is not
+ * read from (what came with the last piece is held), and no time runs out for it. Both idempotent. */
 void rp_request_pause_body(struct rp_request *request);
 void rp_request_resume_body(struct rp_request *request);
 

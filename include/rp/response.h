@@ -1,9 +1,11 @@
 /* The response to a request: complete in one call, or begun, written in pieces, and ended, now or later.
  *
+ * Owns nothing of the caller's: bytes and strings are copied or in the kernel when a call returns. All
+ * functions: on the thread of the handler's call only, as long as the request is valid (rp/request.h). None
+ * of them calls back. When the client has gone, they do nothing and `ended` comes soon.
+ *
  * The server sets Date, Content-Length or Transfer-Encoding, and Connection, leaves the body out for HEAD,
- * and sends responses in the order of the requests. Bytes are copied or in the kernel when a call returns.
- * All functions: on the thread of the handler's call only. None of them calls back. When the client has gone,
- * they do nothing and `ended` comes soon (rp/request.h). */
+ * and sends responses in the order of the requests. */
 #ifndef RP_RESPONSE_H
 #define RP_RESPONSE_H
 
@@ -28,23 +30,28 @@ enum rp_write {
 };
 
 /* Adds a header; before the response begins. -EINVAL: not a header name, a control character in the value, or
- * a header that the server sets itself; -ENOBUFS: RP_RESPONSE_HEADER_BYTES; -EALREADY: it has begun. */
+ * a header that the server sets itself; -ENOBUFS: RP_RESPONSE_HEADER_BYTES; -EALREADY: it has begun; -ENOMEM.
+ */
 int rp_response_header(struct rp_request *request, const char *name, const char *value);
 
-/* The whole response. `content_type` may be NULL. -EALREADY: one has begun; -ECANCELED: the client has gone.
- */
+/* The whole response of `length` bytes, however many: those that the socket does not take are queued.
+ * `content_type` may be NULL. -EALREADY: one has begun; -ECANCELED: the client has gone; -EINVAL: a status
+ * that is not 200 to 599, or a control character in the content type; -ENOBUFS: the content type and all
+ * headers are too long for a head; -ENOMEM: the connection is closed for it. With -EINVAL and -ENOBUFS
+ * nothing has happened, and another answer may be given. */
 int rp_response_send(struct rp_request *request, unsigned status, const char *content_type, const void *body,
                      size_t length);
 
-/* The same with a formatted text/plain body; cut off at RP_RESPONSE_TEXT_BYTES. */
+/* The same with a formatted text/plain body in UTF-8; cut off at RP_RESPONSE_TEXT_BYTES. */
 int rp_response_text(struct rp_request *request, unsigned status, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
-/* Begins a response of `length` bytes or RP_LENGTH_UNKNOWN. */
+/* Begins a response of `length` bytes or RP_LENGTH_UNKNOWN. Errors as rp_response_send. */
 int rp_response_begin(struct rp_request *request, unsigned status, const char *content_type, uint64_t length);
 
-/* Writes a piece: enum rp_write, or -EINVAL: not begun; -EOVERFLOW: more than was announced; -ENOBUFS: the
- * queue is full because RP_WRITE_WAIT was not heeded; -ECANCELED: the client has gone; -ENOMEM. */
+/* Writes a piece. Returns an enum rp_write, or -EINVAL: not begun, or complete; -EOVERFLOW: more than was
+ * announced; -ENOBUFS: the queue is full because RP_WRITE_WAIT was not heeded; -ECANCELED: the client has
+ * gone; -ENOMEM. */
 int rp_response_write(struct rp_request *request, const void *bytes, size_t length);
 
 /* Completes it. With fewer bytes than announced: the same as rp_response_abort. */

@@ -1,9 +1,10 @@
 /* An HTTP/1.1 server whose releases can be upgraded without losing a connection.
  *
  * Owns the worker threads, their event loops, the listening sockets and every connection. Does not own what
- * the handlers' `user` pointers point to. One thread (the caller's) handles signals and the lifecycle; each
- * worker thread has a loop and listeners of its own, so that a request never meets a lock or another thread,
- * unless its handler sends work to the threads for blocking work (rp_request_work).
+ * the `user` pointers of handlers, hooks and log point to: that must outlive the server. All functions: on
+ * one thread at a time, except rp_server_stop. One thread (the caller's) handles signals and the lifecycle;
+ * each worker thread has a loop and listeners of its own, so that a request never meets a lock or another
+ * thread, unless its handler sends work to the threads for blocking work (rp_request_work).
  *
  *   rp_server_new -> rp_server_route… -> rp_server_run (blocks until the drain is over) -> rp_server_free
  *
@@ -66,7 +67,7 @@ struct rp_server_config {
                            of the two must be given. Read by rp_server_new only */
     unsigned workers;   /* RP_WORKERS_AUTO or 1…RP_WORKERS_MAX */
     unsigned pool_threads; /* for rp_request_work; 0: none, and it gives -ENOTSUP */
-    int backlog;
+    int backlog;           /* of each listener; cut by net.core.somaxconn */
     /* Time from SIGTERM to the cut. Under rpctl its own deadline less a second counts instead, so that what
      * is cut is cut, counted and reported by the server itself. */
     uint32_t drain_timeout_ms;
@@ -117,8 +118,9 @@ struct rp_server_hooks {
 /* Every default, and no address. */
 void rp_server_config_init(struct rp_server_config *config);
 
-/* Reads the environment of the process contract. -EINVAL for a value out of range or a malformed variable,
- * naming it. The server does not listen yet. */
+/* Reads the environment of the process contract. The server does not listen yet; it is the caller's, for
+ * rp_server_free. Copies all of the configuration. -EINVAL for a value out of range or a malformed variable,
+ * naming it; -ENOMEM, -EMFILE and the like; then *ret_server is untouched. */
 int rp_server_new(struct rp_server **ret_server, const struct rp_server_config *config,
                   struct rp_error *error);
 
@@ -149,7 +151,8 @@ int rp_server_route(struct rp_server *server, const char *methods, const char *p
                     void *user, struct rp_error *error);
 
 /* As above, but the handler is called when the head is there, and gets the body piece by piece
- * (rp_request_watch). A body of more than `max_body_bytes` is answered with 413. */
+ * (rp_request_watch). A body of more than `max_body_bytes` (RP_BODY_BYTES_UNLIMITED: none) is answered with
+ * 413. */
 int rp_server_route_streaming(struct rp_server *server, const char *methods, const char *path,
                               uint64_t max_body_bytes, rp_handler *handler, void *user,
                               struct rp_error *error);
@@ -159,12 +162,14 @@ int rp_server_route_streaming(struct rp_server *server, const char *methods, con
 void rp_server_set_hooks(struct rp_server *server, const struct rp_server_hooks *hooks, void *user);
 
 /* Adds a header to every response, also those the server makes itself. Only before rp_server_run. -EINVAL:
- * not a header name, a control character in the value, or a header that the server sets itself; -ENOBUFS. */
+ * not a header name, a control character in the value, or a header that the server sets itself; -ENOBUFS:
+ * more than 4096 bytes in all; -ENOMEM. Both texts are copied. */
 int rp_server_header(struct rp_server *server, const char *name, const char *value, struct rp_error *error);
 
 /* Listens, starts the workers, reports readiness, and serves until the drain is over: then 0. On an error
- * nothing is left running. Once per server. Afterwards SIGTERM (and SIGINT, when not under rpctl) stays
- * blocked on this thread, so that a late one does not make a kill of a clean end. */
+ * nothing is left running: those of rp_lifecycle_listen and rp_lifecycle_ready, of a hook, and -ENOMEM,
+ * -EMFILE, -EAGAIN for threads and loops. Once per server. Afterwards SIGTERM (and SIGINT, when not under
+ * rpctl) stays blocked on this thread, so that a late one does not make a kill of a clean end. */
 int rp_server_run(struct rp_server *server, struct rp_error *error);
 
 /* Begins the drain, like SIGTERM; again: cuts what is left at once. From any thread, also before
