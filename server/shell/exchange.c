@@ -211,7 +211,7 @@ bool rp_exchange_answered(const struct rp_request *request)
 
 bool rp_exchange_over(const struct rp_request *request)
 {
-    return request->done && (request->body_ended || request->close) && !request->work;
+    return request->done && (request->body_ended || request->close);
 }
 
 bool rp_exchange_closes(const struct rp_request *request)
@@ -226,7 +226,6 @@ bool rp_exchange_paused(const struct rp_request *request)
 
 bool rp_exchange_wants_input(const struct rp_request *request)
 {
-    if (request->done && request->close) return false; /* it stays for its work only */
     return !request->body_ended && !rp_exchange_paused(request);
 }
 

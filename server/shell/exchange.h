@@ -5,7 +5,7 @@
  *     '--no route, or refused--> response done ---(rest of the body is discarded)-------^
  *
  * The connection owns the request; it is freed by rp_exchange_finish and by nothing else. While work of the
- * request is under way (shell/request_work.h) it is not over. */
+ * request is under way (shell/request_work.h) it stays behind its end, and no other begins. */
 #ifndef RP_SHELL_EXCHANGE_H
 #define RP_SHELL_EXCHANGE_H
 
@@ -66,7 +66,7 @@ struct rp_request {
     void *state;
     struct rp_request_timer *timer;
     struct rp_request_work *work; /* under way on another thread: the request stays until it is over */
-    bool complete;                /* finished as that before the work was over */
+    bool complete;                /* it was finished as that before the work was over */
 };
 
 /* ---- for the connection, from its parse loop ---- */

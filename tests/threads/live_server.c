@@ -6,6 +6,7 @@
 #include <netinet/in.h>
 #include <poll.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,6 +19,7 @@ static struct {
     int result;
     struct rp_error error;
     int log[2];
+    atomic_bool ready;
     uint16_t port;
 } live;
 
@@ -32,6 +34,7 @@ void live_fail(const char *file, int line, const char *text)
 static void log_line(const char *line, void *user)
 {
     (void)user;
+    if (strstr(line, "event=ready")) atomic_store(&live.ready, true);
     dprintf(live.log[1], "%s\n", line);
 }
 
@@ -50,6 +53,7 @@ void live_config(struct rp_server_config *config)
 struct rp_server *live_new(const struct rp_server_config *config)
 {
     check(pipe2(live.log, O_CLOEXEC) == 0);
+    atomic_store(&live.ready, false);
     check(rp_server_new(&live.server, config, &live.error) == 0);
     return live.server;
 }
@@ -99,6 +103,11 @@ const char *live_await_log(const char *word)
         if (strstr(line, word)) return line;
         used = 0;
     }
+}
+
+bool live_was_ready(void)
+{
+    return atomic_load(&live.ready);
 }
 
 int live_join(struct rp_error *ret_error)

@@ -33,6 +33,8 @@ void live_run(void);
 void live_start(void);
 /* Reads the log up to a line with that word, and returns the line: until the next call. */
 const char *live_await_log(const char *word);
+/* Whether the server has told that it is ready; also after live_join. */
+bool live_was_ready(void);
 /* Waits for the end of rp_server_run and frees the server; returns what run returned. *ret_error may be NULL.
  */
 int live_join(struct rp_error *ret_error);

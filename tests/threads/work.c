@@ -298,13 +298,22 @@ static void test_answer_before_the_end(void)
     live_hear(fd, "ok\n");
     check(ended_complete == 1);
     live_get(fd, "/timeout/gated");
+    live_gate_pass(&entered);
     check(strstr(live_hear(fd, "too slow"), "504 "));
     live_gate_open(&gate, 1);
     live_get(fd, "/healthz");
     live_hear(fd, "ok\n");
     close(fd);
+    fd = live_dial();
+    live_say(fd, "GET /first/gated HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n");
+    live_gate_pass(&entered);
+    check(strstr(live_hear(fd, NULL), "at once")); /* the end of the connection does not wait */
+    close(fd);
+    live_ask("/healthz");
+    live_gate_open(&gate, 1);
     live_finish();
-    check(has_run == 2 && done_good == 2 && ended_complete == 2 && ended_incomplete == 0);
+    check(has_run == 3 && done_good == 2 && done_reset == 1);
+    check(ended_complete == 3 && ended_incomplete == 0);
     end();
 }
 
@@ -313,6 +322,7 @@ static void test_body_is_given_up(void)
 {
     struct rp_server_config config;
     live_config(&config);
+    config.limits.linger_timeout_ms = PATIENCE_MS;
     begin(&config);
     live_route_streaming("POST", "/first/gated", handle_first_answer);
     live_route_streaming("POST", "/gated", handle_work);
@@ -331,6 +341,7 @@ static void test_body_is_given_up(void)
     check(strstr(live_hear(fd, "malformed"), "400 "));
     live_gate_pass(&entered);
     live_gate_open(&gate, 1);
+    live_gate_pass(&told);
     live_hear(fd, NULL);
     close(fd);
     live_finish();
