@@ -29,9 +29,10 @@ int rp_percent_decode(const char *text, size_t length, bool plus, char *value, s
     while (text < end) {
         bool blank = plus && *text == '+';
         int byte = rp_percent_next(&text, end);
+        if (blank) byte = ' ';
         if (byte < 0) return byte;
         if (used + 1 >= size) return -ENOBUFS;
-        value[used++] = blank ? ' ' : (char)byte;
+        value[used++] = (char)byte;
     }
     if (used >= size) return -ENOBUFS;
     value[used] = '\0';

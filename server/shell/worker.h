@@ -44,9 +44,8 @@ enum rp_worker_message { RP_WORKER_DRAIN = 1, RP_WORKER_CUT = 2 };
 struct rp_worker {
     const struct rp_service *service;
     struct rp_worker_board *board;
+    void *state; /* the program's, of worker_start */
     unsigned number;
-    void *state;  /* the program's, of worker_start */
-    bool entered; /* worker_start has succeeded */
     int start_result;
     struct rp_error start_error;
     uv_loop_t loop;
@@ -54,7 +53,6 @@ struct rp_worker {
     atomic_uint messages;
     uv_async_t wake;
     uv_mutex_t wake_lock; /* held to wake, and to end being woken */
-    bool wake_closed;
 
     struct rp_acceptor *acceptors; /* linked by their `next` */
     int spare_fd;                  /* given up for a moment when descriptors run out */
@@ -70,6 +68,8 @@ struct rp_worker {
     uint32_t connections;     /* not freed yet, the closing ones too */
     struct rp_pool_home home; /* where work of this worker's requests comes back to */
     uint32_t jobs;            /* such work under way */
+    bool entered;             /* worker_start has succeeded */
+    bool wake_closed;
     bool draining;
     bool finished; /* no connections any more, and there will be none */
     uv_timer_t cut_timer;
