@@ -13,11 +13,10 @@
  * `Connection: close`, in the other it would go on. */
 #include "pure/http_adapter.h"
 
-#include "pure/target.h"
+#include "pure/http_head_check.h"
 
 #include <assert.h>
 #include <string.h>
-#include <strings.h>
 
 /* What the callbacks of one http_parser_execute call work on. */
 struct parse {
@@ -123,115 +122,13 @@ static bool parser_failed(const struct rp_http_adapter *adapter)
     return code != HPE_OK && code != HPE_PAUSED;
 }
 
-/* ---- checks of a complete head ---- */
-
-struct head_facts {
-    unsigned hosts, lengths, encodings, expects;
-    bool bad_host, bad_length, unknown_encoding, unknown_expect;
-};
-
-static bool slice_is(const char *base, struct rp_slice slice, const char *text)
-{
-    return slice.length == strlen(text) && strncasecmp(base + slice.offset, text, slice.length) == 0;
-}
-
-/* host[:port] of RFC 3986, by its characters: enough to keep blanks, commas lists and paths out. */
-static bool host_ok(const char *text, size_t length)
-{
-    for (size_t i = 0; i < length; i++) {
-        unsigned char c = (unsigned char)text[i];
-        bool alnum = (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
-        if (!alnum && (c == '\0' || !strchr("-._~%!$&'()*+;=:[]", c))) return false;
-    }
-    return true;
-}
-
-static bool digits_only(const char *text, size_t length)
-{
-    for (size_t i = 0; i < length; i++) {
-        if (text[i] < '0' || text[i] > '9') return false;
-    }
-    return length > 0;
-}
-
-static void check_field(struct head_facts *facts, const char *base, const struct rp_http_field *field)
-{
-    const char *value = base + field->value.offset;
-    if (slice_is(base, field->name, "host")) {
-        facts->hosts++;
-        if (!host_ok(value, field->value.length)) facts->bad_host = true;
-    } else if (slice_is(base, field->name, "content-length")) {
-        facts->lengths++;
-        if (!digits_only(value, field->value.length)) facts->bad_length = true;
-    } else if (slice_is(base, field->name, "transfer-encoding")) {
-        facts->encodings++;
-        if (!slice_is(base, field->value, "chunked")) facts->unknown_encoding = true;
-    } else if (slice_is(base, field->name, "expect")) {
-        facts->expects++;
-        if (!slice_is(base, field->value, "100-continue")) facts->unknown_expect = true;
-    }
-}
-
-static struct head_facts collect_facts(const char *base, const struct rp_http_head *head)
-{
-    struct head_facts facts = {0};
-    for (size_t i = 0; i < head->field_count; i++) check_field(&facts, base, &head->fields[i]);
-    return facts;
-}
-
-/* True if the head is refused. */
-static bool refuse_fields(const struct head_facts *facts, unsigned minor, struct rp_http_event *event)
-{
-    if (facts->hosts > 1)
-        refuse(event, 400, "more than one Host header");
-    else if (facts->hosts == 0 && minor > 0)
-        refuse(event, 400, "no Host header");
-    else if (facts->bad_host)
-        refuse(event, 400, "malformed Host header");
-    else if (facts->lengths > 1)
-        refuse(event, 400, "more than one Content-Length header");
-    else if (facts->bad_length)
-        refuse(event, 400, "malformed Content-Length header");
-    else if (facts->lengths > 0 && facts->encodings > 0)
-        refuse(event, 400, "both Content-Length and Transfer-Encoding");
-    else if (facts->encodings > 0 && minor == 0)
-        refuse(event, 400, "Transfer-Encoding in an HTTP/1.0 request");
-    else if (facts->encodings > 1 || facts->unknown_encoding)
-        refuse(event, 501, "a Transfer-Encoding other than chunked");
-    else if (facts->unknown_expect)
-        refuse(event, 417, "an Expect other than 100-continue");
-    else
-        return false;
-    return true;
-}
-
-/* As Debian builds it, http-parser does not look at the letters of "HTTP/". */
-static bool version_ok(const char *base, const struct rp_http_head *head)
-{
-    const char *version = base + head->target.offset + head->target.length + 1;
-    return memcmp(version, "HTTP/", 5) == 0 && digits_only(version + 5, 1) && version[6] == '.' &&
-           digits_only(version + 7, 1) && version[8] == '\r';
-}
-
-static bool refuse_target(const char *base, const struct rp_http_head *head, struct rp_http_event *event)
-{
-    struct rp_target target;
-    bool split = rp_target_split(&target, base + head->target.offset, head->target.length);
-    if (head->method == HTTP_CONNECT)
-        refuse(event, 501, "CONNECT is not served");
-    else if (!split || (target.path[0] == '*' && head->method != HTTP_OPTIONS))
-        refuse(event, 400, "malformed request target");
-    else
-        return false;
-    return true;
-}
+/* ---- the head ---- */
 
 /* http-parser stopped inside the head: say why. */
 static void refuse_parse_error(const struct rp_http_adapter *adapter, struct rp_http_event *event)
 {
     switch (HTTP_PARSER_ERRNO(&adapter->parser)) {
     case HPE_INVALID_METHOD: refuse(event, 501, "unknown method"); break;
-    case HPE_INVALID_VERSION: refuse(event, 400, "malformed HTTP version"); break;
     case HPE_INVALID_URL:
     case HPE_INVALID_HOST:
     case HPE_INVALID_PORT:
@@ -241,27 +138,11 @@ static void refuse_parse_error(const struct rp_http_adapter *adapter, struct rp_
     case HPE_UNEXPECTED_CONTENT_LENGTH:
         refuse(event, 400, "more than one Content-Length, or one beside Transfer-Encoding");
         break;
-    case HPE_INVALID_TRANSFER_ENCODING: refuse(event, 501, "a Transfer-Encoding other than chunked"); break;
+    case HPE_INVALID_TRANSFER_ENCODING:
+        refuse(event, 400, "a Transfer-Encoding that does not end in chunked, once");
+        break;
     case HPE_INVALID_CHUNK_SIZE: refuse(event, 400, "malformed chunk size"); break;
     default: refuse(event, 400, "malformed request"); break;
-    }
-}
-
-static void describe_head(const struct http_parser *parser, const char *base, const struct head_facts *facts,
-                          struct rp_http_head *head)
-{
-    head->method = parser->method;
-    head->minor = parser->http_minor > 0 ? 1 : 0;
-    head->keep_alive = http_should_keep_alive(parser) != 0;
-    head->chunked = facts->encodings > 0;
-    head->expect_continue = facts->expects > 0 && head->minor > 0;
-    head->content_length = 0;
-    for (size_t i = 0; facts->lengths > 0 && i < head->field_count; i++) {
-        if (!slice_is(base, head->fields[i].name, "content-length")) continue;
-        const char *value = base + head->fields[i].value.offset;
-        /* http-parser has refused what does not fit 64 bits. */
-        for (uint32_t k = 0; k < head->fields[i].value.length; k++)
-            head->content_length = head->content_length * 10 + (uint64_t)(value[k] - '0');
     }
 }
 
@@ -276,15 +157,15 @@ static void parse_head(struct rp_http_adapter *adapter, const char *bytes, struc
     size_t consumed = execute(&parse, bytes, length);
     if (parser_failed(adapter)) return refuse_parse_error(adapter, event);
     if (consumed != length || !parse.headers_complete) return refuse(event, 400, "malformed request");
-    if (!version_ok(bytes, head)) return refuse(event, 400, "malformed HTTP version");
-    if (adapter->parser.http_major != 1) return refuse(event, 505, "not HTTP/1");
     if (parse.too_many_fields) return refuse(event, 431, "too many headers");
-    struct head_facts facts = collect_facts(bytes, head);
-    describe_head(&adapter->parser, bytes, &facts, head);
-    if (refuse_fields(&facts, head->minor, event) || refuse_target(bytes, head, event)) return;
+    head->method = adapter->parser.method;
+    head->minor = adapter->parser.http_minor > 0 ? 1 : 0;
+    struct rp_http_refusal refusal = rp_http_head_check(bytes, head);
+    if (refusal.status != 0) return refuse(event, refusal.status, refusal.reason);
     adapter->scan = (struct rp_head_scan){0};
-    adapter->framing = (struct rp_framing_scan){0};
-    adapter->overhead_bytes = 0;
+    adapter->chunks = (struct rp_chunk_scan){0};
+    adapter->data_bytes = 0;
+    adapter->chunked = head->chunked;
     adapter->in_body = true;
     *event =
         (struct rp_http_event){.kind = RP_HTTP_HEAD, .consumed = length, .bytes = bytes, .length = length};
@@ -294,6 +175,9 @@ static void refuse_scan(enum rp_scan_result result, struct rp_http_event *event)
 {
     switch (result) {
     case RP_SCAN_BAD_REQUEST_LINE: refuse(event, 400, "malformed request line"); break;
+    case RP_SCAN_METHOD_TOO_LONG: refuse(event, 501, "unknown method"); break;
+    case RP_SCAN_BAD_VERSION: refuse(event, 400, "malformed HTTP version"); break;
+    case RP_SCAN_WRONG_VERSION: refuse(event, 505, "not HTTP/1"); break;
     case RP_SCAN_FOLDED_HEADER: refuse(event, 400, "folded header"); break;
     case RP_SCAN_TARGET_TOO_LONG: refuse(event, 414, "the request target is too long"); break;
     case RP_SCAN_HEAD_TOO_LONG: refuse(event, 431, "the head is too long"); break;
@@ -307,6 +191,11 @@ static size_t skip_blank_lines(const char *bytes, size_t length)
     size_t skipped = 0;
     while (length - skipped >= 2 && memcmp(bytes + skipped, "\r\n", 2) == 0) skipped += 2;
     return skipped;
+}
+
+static bool is_to_head(const char *bytes, size_t length)
+{
+    return length >= 5 && memcmp(bytes, "HEAD ", 5) == 0;
 }
 
 static void next_in_head(struct rp_http_adapter *adapter, const struct rp_http_limits *limits,
@@ -323,24 +212,38 @@ static void next_in_head(struct rp_http_adapter *adapter, const struct rp_http_l
     enum rp_scan_result result =
         rp_head_scan(&adapter->scan, bytes + seen, length - seen, limits->target_bytes, limits->head_bytes);
     if (result == RP_SCAN_MORE) return;
-    if (result != RP_SCAN_COMPLETE) return refuse_scan(result, event);
-    parse_head(adapter, bytes, head, event);
-    if (event->kind == RP_HTTP_HEAD) event->consumed += skipped;
+    if (result == RP_SCAN_COMPLETE)
+        parse_head(adapter, bytes, head, event);
+    else
+        refuse_scan(result, event);
+    if (event->kind == RP_HTTP_HEAD)
+        event->consumed += skipped;
+    else
+        event->to_head = is_to_head(bytes, length);
 }
 
 /* ---- the body ---- */
+
+static void refuse_chunk(enum rp_chunk_scan_result result, struct rp_http_event *event)
+{
+    switch (result) {
+    case RP_CHUNK_SCAN_BAD_SIZE: refuse(event, 400, "malformed chunk size"); break;
+    case RP_CHUNK_SCAN_BAD_EXTENSION: refuse(event, 400, "malformed chunk extension"); break;
+    case RP_CHUNK_SCAN_BAD_END: refuse(event, 400, "no end of line behind a chunk"); break;
+    case RP_CHUNK_SCAN_FRAMING_FIELD: refuse(event, 400, "a trailer that only a header may be"); break;
+    case RP_CHUNK_SCAN_TOO_LONG: refuse(event, 431, "chunk extensions or trailers are too long"); break;
+    default: refuse(event, 400, "malformed trailer"); break;
+    }
+}
 
 /* Bytes of a chunked body that are not data, before or behind the data of this event. True if refused. */
 static bool refuse_framing(struct rp_http_adapter *adapter, const struct rp_http_limits *limits,
                            const char *bytes, size_t length, struct rp_http_event *event)
 {
-    adapter->overhead_bytes += length;
-    if (!rp_framing_scan(&adapter->framing, bytes, length))
-        refuse(event, 400, "malformed chunk framing");
-    else if (adapter->overhead_bytes > limits->head_bytes)
-        refuse(event, 431, "chunk extensions or trailers are too long");
-    else
-        return false;
+    enum rp_chunk_scan_result result = rp_chunk_scan(
+        &adapter->chunks, bytes, length, limits->head_bytes + adapter->data_bytes, limits->head_bytes);
+    if (result == RP_CHUNK_SCAN_OK) return false;
+    refuse_chunk(result, event);
     return true;
 }
 
@@ -351,9 +254,18 @@ static bool refuse_chunks(struct rp_http_adapter *adapter, const struct rp_http_
     if (!parse->data) return refuse_framing(adapter, limits, bytes, consumed, event);
     if (refuse_framing(adapter, limits, bytes, (size_t)(parse->data - bytes), event)) return true;
     const char *behind = parse->data + parse->data_length;
-    rp_framing_scan_data(&adapter->framing);
-    adapter->overhead_bytes = 0;
+    rp_chunk_scan_data(&adapter->chunks);
+    adapter->data_bytes += parse->data_length;
     return refuse_framing(adapter, limits, behind, (size_t)(bytes + consumed - behind), event);
+}
+
+/* http-parser has refused a byte of chunk framing; but if the scan refuses one before it, or the same, that
+ * is the reason, however the bytes were split. */
+static void refuse_body(struct rp_http_adapter *adapter, const struct rp_http_limits *limits,
+                        const char *bytes, size_t length, size_t consumed, struct rp_http_event *event)
+{
+    size_t seen = consumed < length ? consumed + 1 : length;
+    if (!refuse_framing(adapter, limits, bytes, seen, event)) refuse_parse_error(adapter, event);
 }
 
 /* The last byte of a Content-Length body, which the parser wants to see a second time. */
@@ -373,10 +285,9 @@ static void next_in_body(struct rp_http_adapter *adapter, const struct rp_http_l
     if (length == 0) return; /* to http-parser that would be the end of the stream */
     struct parse parse = {.adapter = adapter};
     size_t consumed = execute(&parse, bytes, length);
-    if (parser_failed(adapter)) return refuse_parse_error(adapter, event);
-    bool chunked = (adapter->parser.flags & F_CHUNKED) != 0;
-    if (chunked && refuse_chunks(adapter, limits, &parse, bytes, consumed, event)) return;
-    if (!chunked) consumed = finish_identity(&parse, bytes, consumed);
+    if (parser_failed(adapter)) return refuse_body(adapter, limits, bytes, length, consumed, event);
+    if (adapter->chunked && refuse_chunks(adapter, limits, &parse, bytes, consumed, event)) return;
+    if (!adapter->chunked) consumed = finish_identity(&parse, bytes, consumed);
     event->consumed = consumed;
     if (!parse.data) return;
     event->kind = RP_HTTP_BODY;

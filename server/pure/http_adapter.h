@@ -8,15 +8,15 @@
  *   MORE ---bytes---> HEAD ---> BODY* ---> END ---> (next request) MORE or HEAD
  *                  \-> BAD: answer event.status and close; the adapter is of no more use
  *
- * http-parser 2.9.4 is unmaintained and lenient; what it does not refuse is refused here: bare LF and folded
- * headers (pure/http_head_scan.h), a missing, second or malformed Host, Content-Length that is not one number
- * or stands beside Transfer-Encoding, a Transfer-Encoding other than "chunked", sloppy chunk framing, long
- * chunk extensions and trailers.
+ * http-parser 2.9.4 is unmaintained and lenient; what it does not refuse is refused here: bad lines
+ * (pure/http_head_scan.h), heads that are well-formed and wrong (pure/http_head_check.h), sloppy chunk
+ * framing (pure/http_chunk_scan.h), long chunk extensions and trailers.
  *
  * Owns no memory. Not thread-safe. */
 #ifndef RP_PURE_HTTP_ADAPTER_H
 #define RP_PURE_HTTP_ADAPTER_H
 
+#include "pure/http_chunk_scan.h"
 #include "pure/http_head_scan.h"
 
 #include <http_parser.h>
@@ -52,9 +52,10 @@ struct rp_http_head {
 struct rp_http_adapter {
     struct http_parser parser;
     struct rp_head_scan scan;
-    struct rp_framing_scan framing;
-    size_t overhead_bytes; /* chunk framing since the last byte of data */
+    struct rp_chunk_scan chunks;
+    uint64_t data_bytes; /* of the body so far */
     bool in_body;
+    bool chunked;
     bool ended; /* END is due */
 };
 
@@ -65,10 +66,13 @@ struct rp_http_event {
     size_t consumed;   /* bytes the caller must not offer again */
     const char *bytes; /* HEAD: the head; BODY: the data. Inside the caller's bytes */
     size_t length;
-    unsigned status;    /* BAD: 400, 414, 417, 431, 501 or 505 */
+    unsigned status;    /* BAD: 400, 411, 414, 417, 421, 431, 501 or 505 */
     const char *reason; /* BAD: for people; static */
+    bool to_head;       /* BAD: the method is HEAD, so the answer has no body */
 };
 
+/* Trailers may be as long as a head, and so may all chunk extensions together; but more of these is allowed
+ * as more data comes, so that they are a part of what is sent and not most of it. */
 struct rp_http_limits {
     size_t head_bytes;
     size_t target_bytes;

@@ -15,8 +15,6 @@ enum head_state {
     COMPLETE,
 };
 
-enum framing_state { FRAMING_LINE, FRAMING_CR, FRAMING_DATA, FRAMING_DATA_CR };
-
 bool rp_is_token_char(unsigned char byte)
 {
     static const uint32_t token_chars[4] = {0, 0x03ff6cfa, 0xc7fffffe, 0x57ffffff};
@@ -41,20 +39,35 @@ static bool is_target_char(unsigned char byte)
     return byte > 0x20 && byte != 0x7f && byte != '#';
 }
 
+/* "HTTP/" digit "." digit, with these letters (RFC 9112, 2.3). */
+static int scan_version(struct rp_head_scan *scan, unsigned char byte)
+{
+    static const char pattern[] = "HTTP/0.0";
+    char wanted = pattern[scan->version_bytes];
+    if (wanted == '\0') {
+        if (byte != '\r') return -RP_SCAN_BAD_VERSION;
+        return scan->major == '1' ? REQUEST_LINE_CR : -RP_SCAN_WRONG_VERSION;
+    }
+    bool digit = byte >= '0' && byte <= '9';
+    if (wanted == '0' ? !digit : byte != wanted) return -RP_SCAN_BAD_VERSION;
+    if (digit && scan->major == 0) scan->major = byte;
+    scan->version_bytes++;
+    return VERSION;
+}
+
 /* One byte: its successor state, or the negated reason for refusing it. */
 static int scan_request_line(struct rp_head_scan *scan, unsigned char byte)
 {
     switch (scan->state) {
     case METHOD:
-        if (rp_is_token_char(byte)) return METHOD;
+        if (rp_is_token_char(byte))
+            return scan->bytes < RP_METHOD_BYTES_MAX ? METHOD : -RP_SCAN_METHOD_TOO_LONG;
         return byte == ' ' && scan->bytes > 0 ? TARGET : -RP_SCAN_BAD_REQUEST_LINE;
     case TARGET:
         if (byte == ' ' && scan->target_bytes > 0) return VERSION;
         scan->target_bytes++;
         return is_target_char(byte) ? TARGET : -RP_SCAN_BAD_REQUEST_LINE;
-    case VERSION:
-        if (byte == '\r') return REQUEST_LINE_CR;
-        return byte > 0x20 && byte < 0x7f ? VERSION : -RP_SCAN_BAD_REQUEST_LINE;
+    case VERSION: return scan_version(scan, byte);
     default: return byte == '\n' ? LINE_START : -RP_SCAN_BAD_REQUEST_LINE;
     }
 }
@@ -91,30 +104,4 @@ enum rp_scan_result rp_head_scan(struct rp_head_scan *scan, const char *bytes, s
         if (state == COMPLETE) return RP_SCAN_COMPLETE;
     }
     return RP_SCAN_MORE;
-}
-
-static int framing_step(unsigned char state, unsigned char byte)
-{
-    switch (state) {
-    case FRAMING_LINE:
-        if (byte == '\r') return FRAMING_CR;
-        return rp_is_field_char(byte) ? FRAMING_LINE : -1;
-    case FRAMING_DATA: return byte == '\r' ? FRAMING_DATA_CR : -1;
-    default: return byte == '\n' ? FRAMING_LINE : -1;
-    }
-}
-
-bool rp_framing_scan(struct rp_framing_scan *scan, const char *bytes, size_t length)
-{
-    for (size_t i = 0; i < length; i++) {
-        int state = framing_step(scan->state, (unsigned char)bytes[i]);
-        if (state < 0) return false;
-        scan->state = (unsigned char)state;
-    }
-    return true;
-}
-
-void rp_framing_scan_data(struct rp_framing_scan *scan)
-{
-    scan->state = FRAMING_DATA;
 }

@@ -1,7 +1,7 @@
-/* The grammar of lines in an HTTP/1.1 head and in chunk framing, checked byte by byte.
+/* The grammar of lines in an HTTP/1.1 head, checked byte by byte.
  *
- * http-parser takes bare LF, folded headers, blanks in header names and, as Debian builds it, any two bytes
- * behind a chunk: each a way to make this server and a proxy before it disagree about where a request ends.
+ * http-parser takes bare LF, folded headers, blanks in header names and, as Debian builds it, any five
+ * letters for "HTTP/": each a way to make this server and a proxy before it disagree about what a request is.
  * The scan refuses them, and finds the end of the head. Owns nothing but its state; any split of the input
  * gives the same result. */
 #ifndef RP_PURE_HTTP_HEAD_SCAN_H
@@ -10,10 +10,15 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#define RP_METHOD_BYTES_MAX 32 /* longer than any that is known here */
+
 enum rp_scan_result {
     RP_SCAN_MORE,     /* fine so far */
     RP_SCAN_COMPLETE, /* the head ends here */
     RP_SCAN_BAD_REQUEST_LINE,
+    RP_SCAN_METHOD_TOO_LONG,
+    RP_SCAN_BAD_VERSION,
+    RP_SCAN_WRONG_VERSION, /* well-formed, and not HTTP/1 */
     RP_SCAN_BAD_HEADER,
     RP_SCAN_FOLDED_HEADER,
     RP_SCAN_TARGET_TOO_LONG,
@@ -23,6 +28,8 @@ enum rp_scan_result {
 struct rp_head_scan {
     size_t bytes; /* seen so far */
     size_t target_bytes;
+    unsigned char version_bytes;
+    unsigned char major; /* a digit */
     unsigned char state;
 };
 
@@ -30,17 +37,6 @@ struct rp_head_scan {
  * Looks at bytes[0…length); with RP_SCAN_COMPLETE scan->bytes is the length of the whole head. */
 enum rp_scan_result rp_head_scan(struct rp_head_scan *scan, const char *bytes, size_t length,
                                  size_t target_bytes_max, size_t head_bytes_max);
-
-struct rp_framing_scan {
-    unsigned char state;
-};
-
-/* Checks bytes of a chunked body that are not data: every line ends in CRLF, no other control character but
- * TAB. A scan of zeros stands before the first chunk-size line. */
-bool rp_framing_scan(struct rp_framing_scan *scan, const char *bytes, size_t length);
-
-/* Data of a chunk was seen: the next byte of framing must begin the CRLF behind it. */
-void rp_framing_scan_data(struct rp_framing_scan *scan);
 
 /* tchar of RFC 9110, of which methods and header names are made. */
 bool rp_is_token_char(unsigned char byte);

@@ -31,6 +31,10 @@ bool rp_target_split(struct rp_target *ret_target, const char *text, size_t leng
         ret_target->path = "/";
         ret_target->path_length = 1;
     }
+    ret_target->absolute = scheme > 0;
+    ret_target->secure = scheme == strlen("https://");
+    ret_target->authority = text + scheme;
+    ret_target->authority_length = (size_t)(path - ret_target->authority);
     ret_target->query = mark ? mark + 1 : end;
     ret_target->query_length = (size_t)(end - ret_target->query);
     return true;

@@ -13,6 +13,10 @@ struct rp_target {
     size_t path_length;
     const char *query; /* behind '?', not decoded; length 0 if none */
     size_t query_length;
+    bool absolute;         /* "http://…" or "https://…" */
+    bool secure;           /* "https://…" */
+    const char *authority; /* of an absolute one, not checked */
+    size_t authority_length;
 };
 
 /* False when it is none of the three forms. */

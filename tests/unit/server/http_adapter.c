@@ -219,7 +219,6 @@ Test(http_adapter, chunked)
 
 #define CHUNKED "POST / HTTP/1.1\r\n" HOST "Transfer-Encoding: chunked\r\n\r\n"
 
-/* What was seen before the refusal depends on the split; the refusal and that it is one does not. */
 static void check_chunk_refused(const char *framing, const char *status)
 {
     char input[4096];
@@ -248,15 +247,61 @@ Test(http_adapter, sloppy_chunks_refused)
     check_chunk_refused("\r\n", "!400");
     check_chunk_refused("11111111111111111\r\n", "!400");
     check_chunk_refused("0\r\nA: b\n\r\n", "!400");
+    check_chunk_refused("5 \r\nhello\r\n0\r\n\r\n", "!400");
+    check_chunk_refused("5 5\r\nhello\r\n0\r\n\r\n", "!400");
+    check_chunk_refused("00000000000000005\r\nhello\r\n0\r\n\r\n", "!400");
+    check_chunk_refused("0\r\nContent-Length: 1\r\n\r\n", "!400");
+}
+
+#define CHUNKED_HEAD "POST / 1.1 keep chunked 0 Host=h Transfer-Encoding=chunked "
+
+Test(http_adapter, well_formed_chunks_taken)
+{
+    check(CHUNKED "0000000000000005\r\nhello\r\n0000\r\n\r\n", CHUNKED_HEAD "{hello}\n");
+    check(CHUNKED "5 ; a = b ;c;d=\"e\\\"\\;f\"\r\nhello\r\n0;g\r\nContent-Lengths: 1\r\nHos: 2\r\n\r\n",
+          CHUNKED_HEAD "{hello}\n");
+}
+
+Test(http_adapter, connection_options)
+{
+    check("GET / HTTP/1.1\r\n" HOST "Connection: x, Close\r\n\r\n",
+          "GET / 1.1 0 Host=h Connection=x, Close {}\n");
+    check("GET / HTTP/1.1\r\n" HOST "Proxy-Connection: close\r\n\r\n",
+          "GET / 1.1 keep 0 Host=h Proxy-Connection=close {}\n");
+    check("GET / HTTP/1.0\r\nProxy-Connection: keep-alive\r\n\r\n",
+          "GET / 1.0 0 Proxy-Connection=keep-alive {}\n");
+    check("GET / HTTP/1.0\r\nConnection: keep-alive\r\nConnection: close\r\n\r\n",
+          "GET / 1.0 0 Connection=keep-alive Connection=close {}\n");
+}
+
+Test(http_adapter, refusal_knows_head)
+{
+    struct rp_http_adapter adapter;
+    struct rp_http_head head;
+    struct rp_http_event event;
+    const char *text = "HEAD / HTTP/1.1\r\n\r\n";
+    rp_http_adapter_init(&adapter);
+    rp_http_adapter_next(&adapter, &limits, text, strlen(text), &head, &event);
+    cr_assert_eq(event.kind, RP_HTTP_BAD);
+    cr_assert(event.to_head);
+    text = "HEADS / HTTP/1.1\r\n\r\n";
+    rp_http_adapter_init(&adapter);
+    rp_http_adapter_next(&adapter, &limits, text, strlen(text), &head, &event);
+    cr_assert_eq(event.kind, RP_HTTP_BAD);
+    cr_assert_not(event.to_head);
 }
 
 Test(http_adapter, chunk_overhead_is_bounded)
 {
-    char framing[2048];
+    char framing[4096];
     memset(framing, 'x', sizeof framing);
     memcpy(framing, "5;", 2);
     memcpy(framing + 1500, "\r\nhello\r\n0\r\n\r\n", 15);
     check_chunk_refused(framing, "!431");
+    size_t used = 0; /* all extensions together, and data allows no more than as much again */
+    for (int i = 0; i < 150; i++) used += (size_t)sprintf(framing + used, "1;1234567890\r\nx\r\n");
+    check_chunk_refused(framing, "!431");
+    memset(framing, 'x', sizeof framing);
     memcpy(framing, "0\r\nA: ", 6);
     memset(framing + 6, 'y', 1500);
     memcpy(framing + 1500, "\r\n\r\n", 5);
@@ -310,13 +355,17 @@ Test(http_adapter, framing_headers)
     check("POST / HTTP/1.1\r\n" HOST "Content-Length: 1 1\r\n\r\n", "!400");
     check("POST / HTTP/1.1\r\n" HOST "Content-Length:\r\n\r\n", "!400");
     check("POST / HTTP/1.1\r\n" HOST "Content-Length: 99999999999999999999\r\n\r\n", "!400");
-    check("POST / HTTP/1.1\r\n" HOST "Transfer-Encoding: gzip\r\n\r\n", "!501");
+    check("POST / HTTP/1.1\r\n" HOST "Content-Length: 18446744073709551615\r\n\r\n", "!400");
+    check("POST / HTTP/1.1\r\n" HOST "Transfer-Encoding: gzip\r\n\r\n", "!400");
     check("POST / HTTP/1.1\r\n" HOST "Transfer-Encoding: gzip, chunked\r\n\r\n", "!501");
-    check("POST / HTTP/1.1\r\n" HOST "Transfer-Encoding: chunked, gzip\r\n\r\n", "!501");
-    check("POST / HTTP/1.1\r\n" HOST "Transfer-Encoding: identity\r\n\r\n", "!501");
+    check("POST / HTTP/1.1\r\n" HOST "Transfer-Encoding: chunked, gzip\r\n\r\n", "!400");
+    check("POST / HTTP/1.1\r\n" HOST "Transfer-Encoding: identity\r\n\r\n", "!400");
     check("POST / HTTP/1.1\r\n" HOST "Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n",
-          "!501");
-    check("POST / HTTP/1.1\r\n" HOST "Transfer-Encoding:\r\n\r\n", "!501");
+          "!400");
+    check("POST / HTTP/1.1\r\n" HOST "Transfer-Encoding: gzip\r\nTransfer-Encoding: chunked\r\n\r\n", "!501");
+    check("POST / HTTP/1.1\r\n" HOST "Transfer-Encoding: chunked;q=1\r\n\r\n", "!400");
+    check("POST / HTTP/1.1\r\n" HOST "Transfer-Encoding:\r\n\r\n", "!400");
+    check("POST / HTTP/1.0\r\n\r\n", "!411");
     check("POST / HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n", "!400");
 }
 
@@ -352,7 +401,12 @@ Test(http_adapter, request_line)
     check("GET x HTTP/1.1\r\n" HOST "\r\n", "!400");
     check("GET * HTTP/1.1\r\n" HOST "\r\n", "!400");
     check("GET ftp://h/ HTTP/1.1\r\n" HOST "\r\n", "!400");
+    check("GET http:///x HTTP/1.1\r\n" HOST "\r\n", "!400");
+    check("GET http://u@h/x HTTP/1.1\r\n" HOST "\r\n", "!400");
+    check("GET https://h/x HTTP/1.1\r\n" HOST "\r\n", "!421");
     check("CONNECT h:80 HTTP/1.1\r\n" HOST "\r\n", "!501");
+    check("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", "!505");
+    check("GET / HTTP/1.9\r\n" HOST "\r\n", "GET / 1.1 keep 0 Host=h {}\n");
     check("BREW / HTTP/1.1\r\n" HOST "\r\n", "!501");
     check("get / HTTP/1.1\r\n" HOST "\r\n", "!501");
     check("GET / HTTP/2.0\r\n" HOST "\r\n", "!505");

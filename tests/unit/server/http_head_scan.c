@@ -46,24 +46,20 @@ Test(http_head_scan, every_reason)
     cr_assert_eq(scan_text(" ", &bytes), RP_SCAN_BAD_REQUEST_LINE);
     cr_assert_eq(scan_text("GET  ", &bytes), RP_SCAN_BAD_REQUEST_LINE);
     cr_assert_eq(scan_text("G\r", &bytes), RP_SCAN_BAD_REQUEST_LINE);
-    cr_assert_eq(scan_text("GET / \x80", &bytes), RP_SCAN_BAD_REQUEST_LINE);
-    cr_assert_eq(scan_text("GET / H\r\r", &bytes), RP_SCAN_BAD_REQUEST_LINE);
-    cr_assert_eq(scan_text("GET / H\r\n\t", &bytes), RP_SCAN_FOLDED_HEADER);
-    cr_assert_eq(scan_text("GET / H\r\na\r", &bytes), RP_SCAN_BAD_HEADER);
-    cr_assert_eq(scan_text("GET / H\r\na:\r\r", &bytes), RP_SCAN_BAD_HEADER);
-    cr_assert_eq(scan_text("GET / H\r\n\rx", &bytes), RP_SCAN_BAD_HEADER);
+    cr_assert_eq(scan_text("A23456789012345678901234567890AB ", &bytes), RP_SCAN_MORE);
+    cr_assert_eq(scan_text("A23456789012345678901234567890ABC", &bytes), RP_SCAN_METHOD_TOO_LONG);
+    cr_assert_eq(scan_text("GET / \x80", &bytes), RP_SCAN_BAD_VERSION);
+    cr_assert_eq(scan_text("GET / http", &bytes), RP_SCAN_BAD_VERSION);
+    cr_assert_eq(scan_text("GET / HTTP/x", &bytes), RP_SCAN_BAD_VERSION);
+    cr_assert_eq(scan_text("GET / HTTP/1.\r", &bytes), RP_SCAN_BAD_VERSION);
+    cr_assert_eq(scan_text("GET / HTTP/1.11", &bytes), RP_SCAN_BAD_VERSION);
+    cr_assert_eq(scan_text("GET / HTTP/2.1\r", &bytes), RP_SCAN_WRONG_VERSION);
+    cr_assert_eq(scan_text("GET / HTTP/0.1\r", &bytes), RP_SCAN_WRONG_VERSION);
+    cr_assert_eq(scan_text("GET / HTTP/1.1\r\r", &bytes), RP_SCAN_BAD_REQUEST_LINE);
+    cr_assert_eq(scan_text("GET / HTTP/1.1\r\n\t", &bytes), RP_SCAN_FOLDED_HEADER);
+    cr_assert_eq(scan_text("GET / HTTP/1.1\r\na\r", &bytes), RP_SCAN_BAD_HEADER);
+    cr_assert_eq(scan_text("GET / HTTP/1.1\r\na:\r\r", &bytes), RP_SCAN_BAD_HEADER);
+    cr_assert_eq(scan_text("GET / HTTP/1.1\r\n\rx", &bytes), RP_SCAN_BAD_HEADER);
     cr_assert_eq(scan_text("GET /234567890 H", &bytes), RP_SCAN_MORE);
     cr_assert_eq(scan_text("GET /2345678901", &bytes), RP_SCAN_TARGET_TOO_LONG);
-}
-
-Test(http_head_scan, framing)
-{
-    struct rp_framing_scan scan = {0};
-    cr_assert(rp_framing_scan(&scan, "5;a\tb\r\n", 7));
-    rp_framing_scan_data(&scan);
-    cr_assert(rp_framing_scan(&scan, "\r\n0\r\nA: b\r\n\r\n", 13));
-    rp_framing_scan_data(&scan);
-    cr_assert_not(rp_framing_scan(&scan, "0", 1));
-    scan = (struct rp_framing_scan){0};
-    cr_assert_not(rp_framing_scan(&scan, "5\n", 2));
 }

@@ -2,6 +2,7 @@
 
 #include <criterion/criterion.h>
 #include <errno.h>
+#include <stdbool.h>
 #include <string.h>
 
 static void splits(const char *text, const char *path, const char *query)
@@ -25,6 +26,26 @@ Test(http_target, forms)
     splits("http://h", "/", "");
     splits("HTTPS://h:1/x?y", "/x", "y");
     splits("http://h?y", "/", "y");
+}
+
+static void authority_is(const char *text, const char *authority, bool absolute, bool secure)
+{
+    struct rp_target target;
+    cr_assert(rp_target_split(&target, text, strlen(text)), "%s", text);
+    cr_assert_eq(target.absolute, absolute, "%s", text);
+    cr_assert_eq(target.secure, secure, "%s", text);
+    cr_assert_eq(target.authority_length, strlen(authority), "%s", text);
+    cr_assert_arr_eq(target.authority, authority, target.authority_length);
+}
+
+Test(http_target, authorities)
+{
+    authority_is("/a", "", false, false);
+    authority_is("*", "", false, false);
+    authority_is("http://h", "h", true, false);
+    authority_is("http://u@h:1?x", "u@h:1", true, false);
+    authority_is("https://[::1]:1/x", "[::1]:1", true, true);
+    authority_is("http:///x", "", true, false);
 }
 
 Test(http_target, refused)
