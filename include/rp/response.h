@@ -36,9 +36,9 @@ int rp_response_header(struct rp_request *request, const char *name, const char 
 
 /* The whole response of `length` bytes, however many: those that the socket does not take are queued.
  * `content_type` may be NULL. -EALREADY: one has begun; -ECANCELED: the client has gone; -EINVAL: a status
- * that is not 200 to 599, or a control character in the content type; -ENOBUFS: the content type and all
- * headers are too long for a head; -ENOMEM: the connection is closed for it. With -EINVAL and -ENOBUFS
- * nothing has happened, and another answer may be given. */
+ * that is not 200 to 599, a 205 with a body, or a control character in the content type; -ENOBUFS: the
+ * content type and all headers are too long for a head; -ENOMEM: the connection is closed for it. With
+ * -EINVAL and -ENOBUFS nothing has happened, and another answer may be given. */
 int rp_response_send(struct rp_request *request, unsigned status, const char *content_type, const void *body,
                      size_t length);
 

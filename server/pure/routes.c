@@ -155,6 +155,7 @@ int rp_routes_add(struct rp_routes *routes, const char *methods, const char *pat
     if (!node || add_to(node, set, path, route) < 0)
         return rp_error_set(error, -ENOMEM, "route \"%s\": out of memory", path);
     routes->count++;
+    routes->methods |= set;
     return 0;
 }
 
@@ -227,6 +228,11 @@ const struct rp_route *rp_routes_find(const struct rp_routes *routes, unsigned m
         look_below(routes->root, path, path + path_length, &search);
     *ret_allowed = search.allowed;
     return search.found;
+}
+
+uint64_t rp_routes_methods(const struct rp_routes *routes)
+{
+    return routes->methods | rp_http_method_parse("OPTIONS");
 }
 
 void rp_routes_allow_text(uint64_t methods, char text[RP_ALLOW_BYTES_MAX])

@@ -38,6 +38,7 @@ struct rp_route_node;
 struct rp_routes {
     struct rp_route_node *root;
     size_t count;
+    uint64_t methods; /* of all of them */
 };
 
 /* `route` without next, path and methods; copied. The errors are those of rp_server_route, -ENOMEM, and
@@ -50,6 +51,9 @@ void rp_routes_free(struct rp_routes *routes);
  * 0 if none does. `method` is a number as in struct rp_http_head. */
 const struct rp_route *rp_routes_find(const struct rp_routes *routes, unsigned method, const char *path,
                                       size_t path_length, uint64_t *ret_allowed);
+
+/* Of all paths, and OPTIONS, which the server answers itself for "*". */
+uint64_t rp_routes_methods(const struct rp_routes *routes);
 
 /* "GET, HEAD" */
 void rp_routes_allow_text(uint64_t methods, char text[RP_ALLOW_BYTES_MAX]);

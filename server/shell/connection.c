@@ -106,7 +106,7 @@ static void take_event(struct rp_connection *connection, const struct rp_http_ev
     case RP_HTTP_HEAD: rp_exchange_begin(connection, event, &connection->worker->head); break;
     case RP_HTTP_BODY: rp_exchange_body(connection, event->bytes, event->length); break;
     case RP_HTTP_END: rp_exchange_body_end(connection); break;
-    default: rp_exchange_refuse(connection, event->status, event->reason); break;
+    default: rp_exchange_refuse(connection, event); break;
     }
 }
 

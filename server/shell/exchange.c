@@ -11,6 +11,7 @@
 #include <rp/response.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 /* ---- making a request ---- */
 
@@ -33,6 +34,17 @@ static void set_headers(struct rp_request *request, char *copy, const struct rp_
     }
 }
 
+/* The authority of an absolute target counts, whatever Host says (RFC 9112, 3.2.2). It moves over the '/'
+ * before it, so that there is room for the zero behind it. */
+static void replace_host(struct rp_request *request, char *authority, size_t length)
+{
+    memmove(authority - 1, authority, length);
+    authority[length - 1] = '\0';
+    for (size_t i = 0; i < request->header_count; i++) {
+        if (strcasecmp(request->headers[i].name, "host") == 0) request->headers[i].value = authority - 1;
+    }
+}
+
 static void set_target(struct rp_request *request, char *copy, const struct rp_http_head *head)
 {
     struct rp_target target;
@@ -42,6 +54,7 @@ static void set_target(struct rp_request *request, char *copy, const struct rp_h
     if (mark) *mark = '\0';
     request->path = target.path;
     request->query = target.query;
+    if (target.absolute) replace_host(request, copy + (target.authority - copy), target.authority_length);
 }
 
 static struct rp_request *request_new(struct rp_connection *connection, const struct rp_http_event *event,
@@ -83,6 +96,15 @@ static void answer_no_route(struct rp_request *request, uint64_t allowed)
     answer_error(request, allowed ? 405 : 404, NULL);
 }
 
+/* "OPTIONS *" asks about the server and not about a resource (RFC 9110, 9.3.7). */
+static void answer_options(struct rp_request *request)
+{
+    char text[RP_ALLOW_BYTES_MAX];
+    rp_routes_allow_text(rp_routes_methods(&request->connection->worker->service->routes), text);
+    rp_response_header(request, "Allow", text);
+    rp_response_send(request, 200, NULL, "", 0);
+}
+
 static void answer_too_large(struct rp_request *request)
 {
     if (request->begun) {
@@ -94,33 +116,35 @@ static void answer_too_large(struct rp_request *request)
 }
 
 /* There is no head to make a request of: what is known is only that the connection ends. */
-void rp_exchange_refuse(struct rp_connection *connection, unsigned status, const char *reason)
+void rp_exchange_refuse(struct rp_connection *connection, const struct rp_http_event *event)
 {
     struct rp_worker *worker = connection->worker;
     struct rp_request *request = connection->request;
     if (request) {
         request->close = true;
         if (!request->begun)
-            answer_error(request, status, reason);
+            answer_error(request, event->status, event->reason);
         else if (!request->done)
             rp_connection_close(connection);
         return;
     }
-    struct rp_http_event event = {.bytes = "/ ", .length = 2};
+    struct rp_http_event nobody = {.bytes = "/ ", .length = 2};
     worker->head = (struct rp_http_head){.minor = 1, .target = {.offset = 0, .length = 1}};
-    request = request_new(connection, &event, &worker->head);
+    request = request_new(connection, &nobody, &worker->head);
     if (!request) {
         rp_connection_close(connection);
         return;
     }
     connection->request = request;
     request->body_ended = true;
-    answer_error(request, status, reason);
+    request->head_only = event->to_head;
+    answer_error(request, event->status, event->reason);
 }
 
 void rp_exchange_timeout(struct rp_connection *connection)
 {
-    rp_exchange_refuse(connection, 408, NULL);
+    struct rp_http_event event = {.kind = RP_HTTP_BAD, .status = 408};
+    rp_exchange_refuse(connection, &event);
 }
 
 /* ---- a request's way ---- */
@@ -150,7 +174,9 @@ void rp_exchange_begin(struct rp_connection *connection, const struct rp_http_ev
     const struct rp_route *route =
         rp_routes_find(routes, request->method, request->path, strlen(request->path), &allowed);
     request->route = route;
-    if (!route)
+    if (request->path[0] == '*')
+        answer_options(request);
+    else if (!route)
         answer_no_route(request, allowed);
     else if (!head->chunked && head->content_length > route->body_bytes_max)
         answer_too_large(request);

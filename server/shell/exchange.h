@@ -77,8 +77,8 @@ void rp_exchange_begin(struct rp_connection *connection, const struct rp_http_ev
 void rp_exchange_body(struct rp_connection *connection, const char *bytes, size_t length);
 void rp_exchange_body_end(struct rp_connection *connection);
 
-/* What came is no request: answers it, if that is still possible, and ends the connection. */
-void rp_exchange_refuse(struct rp_connection *connection, unsigned status, const char *reason);
+/* What came is no request (RP_HTTP_BAD): answers it, if that is still possible, and ends the connection. */
+void rp_exchange_refuse(struct rp_connection *connection, const struct rp_http_event *event);
 
 /* The client took too long: 408 if nothing was answered yet; ends the connection. */
 void rp_exchange_timeout(struct rp_connection *connection);

@@ -68,6 +68,7 @@ static int begin(struct rp_request *request, unsigned status, const char *conten
     if (request->begun) return -EALREADY;
     if (request->connection->closing) return -ECANCELED;
     if (status < 200 || status > 599 || !content_type_ok(content_type)) return -EINVAL;
+    if (status == 205 && length != 0) return -EINVAL;
     struct rp_response_head head = {
         .facts = {.status = status, .length = length, .to_head = request->head_only, .minor = request->minor},
         .date = rp_worker_date(worker),

@@ -526,6 +526,77 @@ Test(http_server, answer_before_the_body)
     finish();
 }
 
+/* ---- what the protocol says about answers ---- */
+
+static void no_content(struct rp_request *request, void *user)
+{
+    rp_response_send(request, (unsigned)(size_t)user, "text/plain", "body", 4);
+}
+
+static void reset_content(struct rp_request *request, void *user)
+{
+    (void)user;
+    cr_assert_eq(rp_response_send(request, 205, NULL, "body", 4), -EINVAL);
+    cr_assert_eq(rp_response_begin(request, 205, NULL, RP_LENGTH_UNKNOWN), -EINVAL);
+    rp_response_send(request, 205, NULL, "", 0);
+}
+
+static void route_status(const char *path, size_t status)
+{
+    cr_assert_eq(rp_server_route(running.server, "GET", path, no_content, (void *)status, NULL), 0);
+}
+
+Test(http_server, statuses_without_a_body)
+{
+    char text[4096];
+    struct rp_server_config config = config_one_worker();
+    make(&config);
+    route_status("/204", 204);
+    route_status("/304", 304);
+    route("GET", "/205", reset_content);
+    uint16_t port = start();
+    for (int status = 204; status <= 304; status += 100) {
+        char path[16];
+        snprintf(path, sizeof path, "/%d", status);
+        ask(port, "GET", path, "", text, sizeof text);
+        cr_assert_null(strstr(text, "Content-Length"), "%s", text);
+        cr_assert_null(strstr(text, "Transfer-Encoding"), "%s", text);
+        cr_assert_null(strstr(text, "body"), "%s", text);
+    }
+    ask(port, "GET", "/205", "", text, sizeof text);
+    expect_text(text, "Content-Length: 0\r\n");
+    finish();
+}
+
+static void tell_host(struct rp_request *request, void *user)
+{
+    (void)user;
+    rp_response_text(request, 200, "host=%s path=%s query=%s", rp_request_header(request, "Host"),
+                     rp_request_path(request), rp_request_query(request));
+}
+
+Test(http_server, absolute_target_goes_before_host)
+{
+    static const char *const targets[][2] = {
+        {"http://a.example:80/x?y=1", "host=a.example:80 path=/x query=y=1"},
+        {"http://a.example/x", "host=a.example path=/x query="},
+        {"http://a?y", "host=a path=/ query=y"},
+        {"http://a", "host=a path=/ query="},
+        {"/x", "host=h path=/x query="},
+    };
+    char text[4096];
+    struct rp_server_config config = config_one_worker();
+    make(&config);
+    route("GET", "/x", tell_host);
+    route("GET", "/", tell_host);
+    uint16_t port = start();
+    for (size_t i = 0; i < sizeof targets / sizeof targets[0]; i++) {
+        ask(port, "GET", targets[i][0], "", text, sizeof text);
+        expect_text(text, targets[i][1]);
+    }
+    finish();
+}
+
 /* ---- limits and times ---- */
 
 Test(http_server, timeouts)

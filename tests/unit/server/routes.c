@@ -51,6 +51,18 @@ Test(routes, find)
     rp_routes_free(&routes);
 }
 
+Test(routes, methods_of_all_paths)
+{
+    struct rp_routes routes = {0};
+    char text[RP_ALLOW_BYTES_MAX];
+    cr_assert_eq(rp_routes_methods(&routes), rp_http_method_parse("OPTIONS"));
+    cr_assert_eq(add(&routes, "GET", "/a", NULL), 0);
+    cr_assert_eq(add(&routes, "PUT", "/b", NULL), 0);
+    rp_routes_allow_text(rp_routes_methods(&routes), text);
+    cr_assert_str_eq(text, "GET, HEAD, PUT, OPTIONS");
+    rp_routes_free(&routes);
+}
+
 Test(routes, refused)
 {
     struct rp_routes routes = {0};
