@@ -164,6 +164,7 @@ static void parse_head(struct rp_http_adapter *adapter, const char *bytes, struc
     if (refusal.status != 0) return refuse(event, refusal.status, refusal.reason);
     adapter->scan = (struct rp_head_scan){0};
     adapter->chunks = (struct rp_chunk_scan){0};
+    adapter->refused = RP_CHUNK_SCAN_OK;
     adapter->data_bytes = 0;
     adapter->chunked = head->chunked;
     adapter->in_body = true;
@@ -236,27 +237,33 @@ static void refuse_chunk(enum rp_chunk_scan_result result, struct rp_http_event 
     }
 }
 
-/* Bytes of a chunked body that are not data, before or behind the data of this event. True if refused. */
-static bool refuse_framing(struct rp_http_adapter *adapter, const struct rp_http_limits *limits,
-                           const char *bytes, size_t length, struct rp_http_event *event)
+/* Bytes of a chunked body that are not data. */
+static enum rp_chunk_scan_result scan_framing(struct rp_http_adapter *adapter,
+                                              const struct rp_http_limits *limits, const char *bytes,
+                                              size_t length)
 {
-    enum rp_chunk_scan_result result = rp_chunk_scan(
-        &adapter->chunks, bytes, length, limits->head_bytes + adapter->data_bytes, limits->head_bytes);
-    if (result == RP_CHUNK_SCAN_OK) return false;
-    refuse_chunk(result, event);
-    return true;
+    return rp_chunk_scan(&adapter->chunks, bytes, length, limits->head_bytes + adapter->data_bytes,
+                         limits->head_bytes);
 }
 
+/* True if refused. What is wrong behind the data is said with the next event: the data comes first, however
+ * the bytes were split. */
 static bool refuse_chunks(struct rp_http_adapter *adapter, const struct rp_http_limits *limits,
                           const struct parse *parse, const char *bytes, size_t consumed,
                           struct rp_http_event *event)
 {
-    if (!parse->data) return refuse_framing(adapter, limits, bytes, consumed, event);
-    if (refuse_framing(adapter, limits, bytes, (size_t)(parse->data - bytes), event)) return true;
+    size_t before = parse->data ? (size_t)(parse->data - bytes) : consumed;
+    enum rp_chunk_scan_result result = scan_framing(adapter, limits, bytes, before);
+    if (result != RP_CHUNK_SCAN_OK) {
+        refuse_chunk(result, event);
+        return true;
+    }
+    if (!parse->data) return false;
     const char *behind = parse->data + parse->data_length;
     rp_chunk_scan_data(&adapter->chunks);
     adapter->data_bytes += parse->data_length;
-    return refuse_framing(adapter, limits, behind, (size_t)(bytes + consumed - behind), event);
+    adapter->refused = scan_framing(adapter, limits, behind, (size_t)(bytes + consumed - behind));
+    return false;
 }
 
 /* http-parser has refused a byte of chunk framing; but if the scan refuses one before it, or the same, that
@@ -265,7 +272,11 @@ static void refuse_body(struct rp_http_adapter *adapter, const struct rp_http_li
                         const char *bytes, size_t length, size_t consumed, struct rp_http_event *event)
 {
     size_t seen = consumed < length ? consumed + 1 : length;
-    if (!refuse_framing(adapter, limits, bytes, seen, event)) refuse_parse_error(adapter, event);
+    enum rp_chunk_scan_result result = scan_framing(adapter, limits, bytes, seen);
+    if (result == RP_CHUNK_SCAN_OK)
+        refuse_parse_error(adapter, event);
+    else
+        refuse_chunk(result, event);
 }
 
 /* The last byte of a Content-Length body, which the parser wants to see a second time. */
@@ -282,6 +293,7 @@ static void next_in_body(struct rp_http_adapter *adapter, const struct rp_http_l
                          const char *bytes, size_t length, struct rp_http_event *event)
 {
     *event = (struct rp_http_event){.kind = RP_HTTP_MORE};
+    if (adapter->refused != RP_CHUNK_SCAN_OK) return refuse_chunk(adapter->refused, event);
     if (length == 0) return; /* to http-parser that would be the end of the stream */
     struct parse parse = {.adapter = adapter};
     size_t consumed = execute(&parse, bytes, length);

@@ -223,6 +223,9 @@ static void check_chunk_refused(const char *framing, const char *status)
 {
     char input[4096];
     int length = snprintf(input, sizeof input, "%s%s", CHUNKED, framing);
+    struct feed whole;
+    feed_init(&whole);
+    feed_bytes(&whole, input, (size_t)length);
     for (size_t at = 0; at <= (size_t)length; at++) {
         struct feed feed;
         feed_init(&feed);
@@ -230,8 +233,10 @@ static void check_chunk_refused(const char *framing, const char *status)
         feed_bytes(&feed, input + at, (size_t)length - at);
         cr_assert(feed.bad, "%s, split at %zu: %s", framing, at, feed.transcript.text);
         cr_assert_not_null(strstr(feed.transcript.text, status), "%s: %s", framing, feed.transcript.text);
+        expect(&feed, whole.transcript.text, framing);
         free(feed.held);
     }
+    free(whole.held);
 }
 
 Test(http_adapter, sloppy_chunks_refused)
