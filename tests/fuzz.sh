@@ -2,7 +2,7 @@
 # The long form of the fuzz tests: each target of tests/fuzz/ in turn, for so many minutes. Prints what libFuzzer says
 # at its end (executions, coverage); stops at the first finding, whose input is build/fuzz/findings/TARGET-….
 #
-#   tests/fuzz.sh                        ten minutes for each: request state control notification http_answer
+#   tests/fuzz.sh                        ten minutes for each: request state control notification http_answer http_request
 #   tests/fuzz.sh MINUTES                so many for each
 #   tests/fuzz.sh MINUTES TARGET…        these only
 #   RP_FUZZ_KEEP=1 tests/fuzz.sh …       then adds to tests/fuzz/corpus/TARGET what reaches code that nothing there does
@@ -14,11 +14,12 @@ set -euo pipefail
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 # shellcheck source=deploy/packages.sh
 source "$root/deploy/packages.sh"
-declare -A longest=([request]=8192 [state]=16384 [control]=4096 [notification]=2048 [http_answer]=20000)
+declare -A longest=([request]=8192 [state]=16384 [control]=4096 [notification]=2048 [http_answer]=20000 [http_request]=8192)
+declare -A words=([http_answer]=http [http_request]=http) # the dictionary, where it is not json
 
 fuzz() {
     local target=$1 seconds=$2 found=build/fuzz/corpus/$1 kept=tests/fuzz/corpus/$1
-    local options=(-max_len="${longest[$target]}" -dict=tests/fuzz/json.dict)
+    local options=(-max_len="${longest[$target]}" -dict="tests/fuzz/${words[$target]:-json}.dict")
     mkdir -p "$found" build/fuzz/findings
     echo "== $target"
     "build/fuzz/bin/fuzz-$target" "${options[@]}" -max_total_time="$seconds" -print_final_stats=1 \
@@ -32,7 +33,7 @@ fuzz() {
 
 main() {
     local minutes=${1:-10} targets=("${@:2}") target
-    ((${#targets[@]})) || targets=(request state control notification http_answer)
+    ((${#targets[@]})) || targets=(request state control notification http_answer http_request)
     [[ $minutes =~ ^[1-9][0-9]*$ ]] || {
         echo "tests/fuzz.sh: $minutes: not a number of minutes" >&2
         exit 2

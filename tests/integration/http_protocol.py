@@ -1,5 +1,6 @@
 """The protocol, line by line of http_protocol.table: each is sent in one piece, byte by byte, and in two pieces for every
-place where it can be cut. `http_protocol.py --seeds FOLDER` writes the bytes of each line to a file there, for the fuzzer.
+place where it can be cut. `http_protocol.py --seeds FOLDER` writes what each line sends to a file there, for
+tests/fuzz/fuzz_http_request.c.
 """
 
 import pathlib
@@ -109,8 +110,12 @@ def add_test(row):
 
 
 def write_seeds(folder):
+    """The first byte of a seed says which limits; what is long is made shorter, for small ones."""
     for row in rows():
-        (pathlib.Path(folder) / row.name).write_bytes(b"".join(row.pieces))
+        data = b"\0\0" + b"".join(row.pieces)
+        if len(data) > SINGLE_BYTES_MAX:
+            data = b"\1\0" + re.sub(rb"(.)\1{127}", rb"\1", b"".join(row.pieces))
+        (pathlib.Path(folder) / row.name).write_bytes(data[:SINGLE_BYTES_MAX])
 
 
 if __name__ == "__main__":
