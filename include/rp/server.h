@@ -36,7 +36,8 @@ extern "C" {
 #define RP_HEAD_TIMEOUT_MS_DEFAULT    10000u  /* from a request's first byte to the end of its head */
 #define RP_BODY_TIMEOUT_MS_DEFAULT    30000u  /* between two pieces of a request body */
 #define RP_WRITE_TIMEOUT_MS_DEFAULT   30000u  /* the client takes nothing of a response */
-#define RP_LINGER_TIMEOUT_MS_DEFAULT  1000u   /* after our FIN, until the client's */
+#define RP_LINGER_TIMEOUT_MS_DEFAULT  1000u   /* after our FIN, the client sends nothing and not its own */
+#define RP_LINGER_MAX_MS_DEFAULT      30000u  /* after our FIN, whatever the client sends */
 #define RP_WORKER_CONNECTIONS_DEFAULT 100000u /* per worker; beyond: 503 and close */
 #define RP_POOL_THREADS_DEFAULT       4u /* for blocking work (rp_request_work), of all workers together */
 #define RP_POOL_THREADS_MAX           128u
@@ -56,6 +57,7 @@ struct rp_server_limits {
     uint32_t body_timeout_ms;
     uint32_t write_timeout_ms;
     uint32_t linger_timeout_ms;
+    uint32_t linger_max_ms;
     uint32_t connections_per_worker;
     uint32_t jobs_per_worker; /* rp_request_work: waiting for a thread and running ones together */
 };

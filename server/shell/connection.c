@@ -74,6 +74,8 @@ void rp_connection_half_close(struct rp_connection *connection)
     rp_output_flush(connection);
     if (connection->closing) return;
     connection->lingering = true;
+    connection->linger_until_ms =
+        rp_worker_now_ms(connection->worker) + connection->worker->service->limits.linger_max_ms;
     rp_buffer_free(&connection->held);
     connection->ahead_bytes = 0;
     connection->shutdown.data = connection;
@@ -233,13 +235,24 @@ static void take_end(struct rp_connection *connection, ssize_t reason)
         rp_connection_continue(connection);
 }
 
+/* Thrown away, but the client is alive. */
+static void take_late_input(struct rp_connection *connection)
+{
+    const struct rp_worker *worker = connection->worker;
+    if (worker->draining || rp_worker_now_ms(worker) >= connection->linger_until_ms) return;
+    connection->progress = true;
+    settle(connection);
+}
+
 static void on_read(uv_stream_t *stream, ssize_t length, const uv_buf_t *buffer)
 {
     struct rp_connection *connection = stream->data;
     if (connection->closing || length == 0) return;
     if (length < 0)
         take_end(connection, length);
-    else if (!connection->lingering)
+    else if (connection->lingering)
+        take_late_input(connection);
+    else
         take_input(connection, buffer->base, (size_t)length);
 }
 

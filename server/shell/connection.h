@@ -9,7 +9,9 @@
  * takes it off all lists, cancels its writes, and frees it on a later turn, after telling the handler of a
  * request under way. rp_connection_half_close sends what is queued and our FIN, and reads on until the
  * client's: closing at once would reset the connection if the client has sent something more, and a reset
- * destroys what the client has not read yet.
+ * destroys what the client has not read yet. A client that is still sending a body may not look for an answer
+ * before it is out, so the wait begins anew with whatever it sends; but there is an end, and in a drain it
+ * does not begin anew.
  *
  * On the worker's thread only. */
 #ifndef RP_SHELL_CONNECTION_H
@@ -39,6 +41,7 @@ struct rp_connection {
     size_t ahead_bytes;       /* read and not parsed yet */
     size_t queued_bytes;      /* waiting for the socket */
     size_t stalled_at;        /* libuv's queue when the wait of this phase began */
+    uint64_t linger_until_ms; /* what the client sends from here on gives it no more time */
     struct sockaddr_in6 peer; /* or a struct sockaddr_in */
     enum rp_phase phase;
     bool progress; /* something happened that starts the phase's wait anew */

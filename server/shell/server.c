@@ -29,6 +29,7 @@ void rp_server_config_init(struct rp_server_config *config)
                 .body_timeout_ms = RP_BODY_TIMEOUT_MS_DEFAULT,
                 .write_timeout_ms = RP_WRITE_TIMEOUT_MS_DEFAULT,
                 .linger_timeout_ms = RP_LINGER_TIMEOUT_MS_DEFAULT,
+                .linger_max_ms = RP_LINGER_MAX_MS_DEFAULT,
                 .connections_per_worker = RP_WORKER_CONNECTIONS_DEFAULT,
                 .jobs_per_worker = RP_WORKER_JOBS_DEFAULT,
             },
@@ -44,7 +45,7 @@ static int check_times(const struct rp_server_config *config, struct rp_error *e
     } times[] = {
         {"idle_timeout_ms", limits->idle_timeout_ms},     {"head_timeout_ms", limits->head_timeout_ms},
         {"body_timeout_ms", limits->body_timeout_ms},     {"write_timeout_ms", limits->write_timeout_ms},
-        {"linger_timeout_ms", limits->linger_timeout_ms},
+        {"linger_timeout_ms", limits->linger_timeout_ms}, {"linger_max_ms", limits->linger_max_ms},
     };
     for (size_t i = 0; i < sizeof times / sizeof times[0]; i++) {
         if (times[i].ms == 0 || times[i].ms > RP_MS_MAX)

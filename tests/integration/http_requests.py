@@ -170,6 +170,37 @@ class Refusals(WithServer):
             self.assertTrue(client.ended())
 
 
+class LingeringClose(WithServer):
+    """A client that sends all of its body before it looks for an answer gets the whole answer, and no reset."""
+
+    def refused_while_sending(self, headers, piece, pieces, pause):
+        with self.server.connect() as client:
+            client.socket.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 65536)
+            client.request("/nowhere", method="POST", headers=headers)
+            for _ in range(pieces):
+                client.send(piece)
+                servers.let_pass(pause)
+            answer = client.response()
+            self.assertEqual((answer.status, answer.closes, answer.body), (404, True, b"404 Not Found\n"))
+            self.assertTrue(client.ended())
+
+    def test_fast_sender(self):
+        self.refused_while_sending(f"Content-Length: {1 << 40}\r\n", b"x" * MIB, 100, 0)
+
+    def test_slow_sender(self):
+        self.refused_while_sending(f"Content-Length: {1 << 40}\r\n", b"x" * 20000, 30, 0.1)
+
+    def test_chunked_sender(self):
+        self.refused_while_sending("Transfer-Encoding: chunked\r\n", b"10000\r\n" + b"x" * 65536 + b"\r\n", 500, 0)
+
+    def test_error_in_the_middle(self):
+        with self.server.connect() as client:
+            client.request("/upload", method="POST", headers="Transfer-Encoding: chunked\r\n", body=b"5\r\nhello!!")
+            client.send(b"x" * 20 * MIB)
+            self.assertEqual(client.response().status, 400)
+            self.assertTrue(client.ended())
+
+
 class Bodies(WithServer):
     def test_stream(self):
         with self.server.connect() as client:

@@ -14,6 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "leaks.h"
@@ -622,6 +623,49 @@ Test(http_server, timeouts)
     close(head);
     close(body);
     close(good);
+    finish();
+}
+
+static int64_t now_ms(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+/* Sends a byte from time to time until the server has closed, and tells how long that took. */
+static int64_t send_until_closed(int fd)
+{
+    struct pollfd gone = {.fd = fd, .events = POLLERR};
+    int64_t began_ms = now_ms();
+    while (!(gone.revents & POLLERR)) {
+        (void)!send(fd, "x", 1, MSG_NOSIGNAL);
+        cr_assert_geq(poll(&gone, 1, 20), 0);
+        cr_assert_lt(now_ms() - began_ms, PATIENCE_MS);
+    }
+    return now_ms() - began_ms;
+}
+
+Test(http_server, lingering_has_an_end)
+{
+    char text[4096];
+    struct rp_server_config config = config_one_worker();
+    config.limits.linger_timeout_ms = 200;
+    config.limits.linger_max_ms = 600;
+    make(&config);
+    uint16_t port = start();
+    int silent = dial(port);
+    int sender = dial(port);
+    say(silent, "x\r\n");
+    say(sender, "x\r\n");
+    hear(silent, text, sizeof text, NULL);
+    hear(sender, text, sizeof text, NULL);
+    expect_text(text, "400 ");
+    cr_assert_geq(send_until_closed(sender), 550);
+    rp_server_stop(running.server);
+    await_log("event=drained", text, sizeof text);
+    close(silent);
+    close(sender);
     finish();
 }
 
