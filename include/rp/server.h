@@ -27,26 +27,29 @@
 extern "C" {
 #endif
 
-#define RP_HEAD_BYTES_DEFAULT         16384u /* request line and headers; beyond: 431 */
-#define RP_HEAD_BYTES_MAX             65536u
-#define RP_TARGET_BYTES_DEFAULT       8192u      /* the request target; beyond: 414 */
-#define RP_BODY_BYTES_DEFAULT         (1u << 20) /* a body collected for its handler; beyond: 413 */
-#define RP_BODY_BYTES_UNLIMITED       UINT64_MAX
-#define RP_IDLE_TIMEOUT_MS_DEFAULT    60000u  /* no request begun */
-#define RP_HEAD_TIMEOUT_MS_DEFAULT    10000u  /* from a request's first byte to the end of its head */
-#define RP_BODY_TIMEOUT_MS_DEFAULT    30000u  /* between two pieces of a request body */
-#define RP_WRITE_TIMEOUT_MS_DEFAULT   30000u  /* the client takes nothing of a response */
-#define RP_LINGER_TIMEOUT_MS_DEFAULT  1000u   /* after our FIN, the client sends nothing and not its own */
-#define RP_LINGER_MAX_MS_DEFAULT      30000u  /* after our FIN, whatever the client sends */
-#define RP_WORKER_CONNECTIONS_DEFAULT 100000u /* per worker; beyond: 503 and close */
-#define RP_POOL_THREADS_DEFAULT       4u /* for blocking work (rp_request_work), of all workers together */
-#define RP_POOL_THREADS_MAX           128u
-#define RP_WORKER_JOBS_DEFAULT        1024u /* such work under way, per worker; beyond: -EAGAIN */
-#define RP_WORKERS_AUTO               0u    /* one per CPU this process may use */
-#define RP_WORKERS_AUTO_MAX           64u
-#define RP_WORKERS_MAX                128u
-#define RP_MS_UNSET                   UINT32_MAX /* not set by the program: the contract or the default */
-#define RP_MS_MAX                     86400000u  /* one day: the longest of all times here */
+#define RP_HEAD_BYTES_DEFAULT        16384u /* request line and headers; beyond: 431 */
+#define RP_HEAD_BYTES_MAX            65536u
+#define RP_TARGET_BYTES_DEFAULT      8192u      /* the request target; beyond: 414 */
+#define RP_BODY_BYTES_DEFAULT        (1u << 20) /* a body collected for its handler; beyond: 413 */
+#define RP_BODY_BYTES_UNLIMITED      UINT64_MAX
+#define RP_IDLE_TIMEOUT_MS_DEFAULT   60000u  /* no request begun */
+#define RP_HEAD_TIMEOUT_MS_DEFAULT   10000u  /* from a request's first byte to the end of its head */
+#define RP_BODY_TIMEOUT_MS_DEFAULT   30000u  /* between two pieces of a request body */
+#define RP_WRITE_TIMEOUT_MS_DEFAULT  30000u  /* the client takes nothing of a response */
+#define RP_LINGER_TIMEOUT_MS_DEFAULT 1000u   /* after our FIN, the client sends nothing and not its own */
+#define RP_LINGER_MAX_MS_DEFAULT     30000u  /* after our FIN, whatever the client sends */
+#define RP_CONNECTIONS_DEFAULT       100000u /* of all workers together; beyond: 503 and close */
+/* Connections of one IPv4 address or one IPv6 /64; beyond: 503 and close. No limit by default, for a proxy or
+ * a NAT is one address and stands for many clients. */
+#define RP_ADDRESS_CONNECTIONS_DEFAULT 0u
+#define RP_POOL_THREADS_DEFAULT        4u /* for blocking work (rp_request_work), of all workers together */
+#define RP_POOL_THREADS_MAX            128u
+#define RP_WORKER_JOBS_DEFAULT         1024u /* such work under way, per worker; beyond: -EAGAIN */
+#define RP_WORKERS_AUTO                0u    /* one per CPU this process may use */
+#define RP_WORKERS_AUTO_MAX            64u
+#define RP_WORKERS_MAX                 128u
+#define RP_MS_UNSET                    UINT32_MAX /* not set by the program: the contract or the default */
+#define RP_MS_MAX                      86400000u  /* one day: the longest of all times here */
 
 struct rp_server_limits {
     size_t head_bytes;
@@ -58,8 +61,9 @@ struct rp_server_limits {
     uint32_t write_timeout_ms;
     uint32_t linger_timeout_ms;
     uint32_t linger_max_ms;
-    uint32_t connections_per_worker;
-    uint32_t jobs_per_worker; /* rp_request_work: waiting for a thread and running ones together */
+    uint32_t connections;
+    uint32_t connections_per_address; /* 0: no limit */
+    uint32_t jobs_per_worker;         /* rp_request_work: waiting for a thread and running ones together */
 };
 
 struct rp_server_config {

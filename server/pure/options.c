@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#define HELP_COLUMN 26
+#define HELP_COLUMN 28
 
 struct match {
     const struct rp_option *option;

@@ -14,6 +14,11 @@ struct rp_server_options {
     uint32_t drain_timeout_ms; /* RP_MS_UNSET when not given */
     uint32_t idle_grace_ms;    /* RP_MS_UNSET when not given */
     uint32_t idle_timeout_ms;
+    uint32_t head_timeout_ms;
+    uint32_t body_timeout_ms;
+    uint32_t write_timeout_ms;
+    uint32_t connections;
+    uint32_t connections_per_address;
     bool help;
     bool version;
 };

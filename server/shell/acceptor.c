@@ -1,6 +1,7 @@
 #include "shell/acceptor.h"
 
 #include "linux/accept.h"
+#include "shell/admission.h"
 #include "shell/connection.h"
 #include "shell/worker.h"
 
@@ -25,10 +26,17 @@ static void complain(struct rp_worker *worker, const char *reason)
     worker->shed = 0;
 }
 
+static const char *refusal_text(int code)
+{
+    if (code == -ENFILE) return "connection_limit";
+    return code == -EUSERS ? "address_limit" : "no_memory";
+}
+
 static void open_connection(struct rp_worker *worker, int fd, const struct sockaddr_storage *peer)
 {
-    if (worker->connections >= worker->service->limits.connections_per_worker) {
-        complain(worker, "connection_limit");
+    int result = rp_admission_enter(worker->service->admission, (const struct sockaddr *)peer);
+    if (result < 0) {
+        complain(worker, refusal_text(result));
         rp_accept_refuse(fd);
     } else if (rp_connection_open(worker, fd, peer) < 0) {
         complain(worker, "no_memory");

@@ -1,6 +1,7 @@
 #include "shell/connection.h"
 
 #include "linux/accept.h"
+#include "shell/admission.h"
 #include "shell/exchange.h"
 #include "shell/output.h"
 #include "shell/request_work.h"
@@ -40,6 +41,7 @@ static void on_closed(uv_handle_t *handle)
     struct rp_worker *worker = connection->worker;
     connection->closed = true;
     rp_buffer_free(&connection->held);
+    rp_admission_leave(worker->service->admission, (const struct sockaddr *)&connection->peer);
     if (connection->request && connection->request->work) rp_request_work_cancel(connection->request);
     free_closed(connection);
     rp_worker_connection_closed(worker);
@@ -314,6 +316,7 @@ int rp_connection_open(struct rp_worker *worker, int fd, const struct sockaddr_s
 {
     struct rp_connection *connection = calloc(1, sizeof *connection);
     if (!connection) {
+        rp_admission_leave(worker->service->admission, (const struct sockaddr *)peer);
         close(fd);
         return -ENOMEM;
     }

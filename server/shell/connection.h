@@ -54,7 +54,7 @@ struct rp_connection {
     bool closed; /* the socket is gone; the rest is here for work that is under way */
 };
 
-/* Takes the descriptor over, also on an error. */
+/* Takes the descriptor over, and the place that rp_admission_enter has given it, also on an error. */
 int rp_connection_open(struct rp_worker *worker, int fd, const struct sockaddr_storage *peer);
 
 /* Goes on after something has changed: parses what is held, calls `writable`, finishes a request. From the

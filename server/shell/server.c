@@ -30,7 +30,8 @@ void rp_server_config_init(struct rp_server_config *config)
                 .write_timeout_ms = RP_WRITE_TIMEOUT_MS_DEFAULT,
                 .linger_timeout_ms = RP_LINGER_TIMEOUT_MS_DEFAULT,
                 .linger_max_ms = RP_LINGER_MAX_MS_DEFAULT,
-                .connections_per_worker = RP_WORKER_CONNECTIONS_DEFAULT,
+                .connections = RP_CONNECTIONS_DEFAULT,
+                .connections_per_address = RP_ADDRESS_CONNECTIONS_DEFAULT,
                 .jobs_per_worker = RP_WORKER_JOBS_DEFAULT,
             },
     };
@@ -66,9 +67,8 @@ static int check_config(const struct rp_server_config *config, struct rp_error *
                             config->pool_threads, RP_POOL_THREADS_MAX);
     if (limits->head_bytes == 0 || limits->head_bytes > RP_HEAD_BYTES_MAX)
         return rp_error_set(error, -EINVAL, "head_bytes must be 1 to %u", RP_HEAD_BYTES_MAX);
-    if (limits->target_bytes == 0 || limits->connections_per_worker == 0 || limits->jobs_per_worker == 0)
-        return rp_error_set(error, -EINVAL,
-                            "target_bytes, connections_per_worker and jobs_per_worker must not be 0");
+    if (limits->target_bytes == 0 || limits->connections == 0 || limits->jobs_per_worker == 0)
+        return rp_error_set(error, -EINVAL, "target_bytes, connections and jobs_per_worker must not be 0");
     return check_times(config, error);
 }
 
@@ -118,6 +118,15 @@ static int copy_config(struct rp_server *server, const struct rp_server_config *
     return copy_addresses(server, config, error);
 }
 
+static int init_admission(struct rp_server *server, struct rp_error *error)
+{
+    const struct rp_server_limits *limits = &server->service.limits;
+    int result = rp_admission_init(&server->admission, limits->connections, limits->connections_per_address);
+    if (result < 0) return rp_error_set(error, result, "cannot count connections: %s", uv_strerror(result));
+    server->service.admission = &server->admission;
+    return 0;
+}
+
 static int init_loop(struct rp_server *server, struct rp_error *error)
 {
     int result = uv_loop_init(&server->loop);
@@ -143,6 +152,7 @@ int rp_server_new(struct rp_server **ret_server, const struct rp_server_config *
     if (!server) return rp_error_set(error, -ENOMEM, "no memory for the server");
     result = rp_lifecycle_new(&server->lifecycle, error);
     if (result == 0) result = copy_config(server, config, error);
+    if (result == 0) result = init_admission(server, error);
     if (result == 0) result = init_loop(server, error);
     if (result < 0) {
         rp_server_free(server);
@@ -161,6 +171,7 @@ void rp_server_free(struct rp_server *server)
         int result = uv_loop_close(&server->loop);
         assert(result == 0);
     }
+    rp_admission_done(&server->admission);
     rp_routes_free(&server->service.routes);
     rp_buffer_free(&server->service.headers);
     rp_lifecycle_free(server->lifecycle);

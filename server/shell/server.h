@@ -10,6 +10,7 @@
 #ifndef RP_SHELL_SERVER_H
 #define RP_SHELL_SERVER_H
 
+#include "shell/admission.h"
 #include "shell/service.h"
 #include "shell/worker.h"
 
@@ -20,6 +21,7 @@
 
 struct rp_server {
     struct rp_service service;
+    struct rp_admission admission;
     struct rp_lifecycle *lifecycle;
     struct rp_address *addresses;
     size_t address_count;

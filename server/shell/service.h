@@ -1,4 +1,5 @@
-/* What all workers share: filled before the first one starts, read by all, changed by none. */
+/* What all workers share: filled before the first one starts, read by all, changed by none; but for the
+ * counts of connections (shell/admission.h). */
 #ifndef RP_SHELL_SERVICE_H
 #define RP_SHELL_SERVICE_H
 
@@ -14,6 +15,8 @@ struct rp_pool;
 #define RP_SERVICE_HEADER_BYTES 4096 /* of all rp_server_header */
 #define RP_SERVICE_LOG_BYTES    512
 
+struct rp_admission;
+
 struct rp_service {
     struct rp_server_limits limits;
     struct rp_http_limits http;
@@ -23,6 +26,7 @@ struct rp_service {
     struct rp_pool *pool;
     struct rp_server_hooks hooks;
     void *hooks_user;
+    struct rp_admission *admission;
     void (*log)(const char *line, void *user);
     void *log_user;
 };

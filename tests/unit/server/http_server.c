@@ -696,14 +696,15 @@ Test(http_server, client_that_takes_nothing_is_closed)
     finish();
 }
 
-/* Which of three is refused is open: a worker with two listeners need not take them in the order of dialling.
+/* Which of three is refused is open: workers and their listeners need not take them in the order of dialling.
  */
 Test(http_server, connection_limit)
 {
     char text[4096];
     struct pollfd clients[3];
     struct rp_server_config config = config_one_worker();
-    config.limits.connections_per_worker = 2;
+    config.limits.connections = 2;
+    config.workers = 2;
     make(&config);
     uint16_t port = start();
     for (int i = 0; i < 3; i++) clients[i] = (struct pollfd){.fd = dial(port), .events = POLLIN};

@@ -49,6 +49,11 @@ Test(options, defaults)
     cr_assert_eq(config.drain_timeout_ms, RP_MS_UNSET);
     cr_assert_eq(config.idle_grace_ms, RP_MS_UNSET);
     cr_assert_eq(config.limits.idle_timeout_ms, RP_IDLE_TIMEOUT_MS_DEFAULT);
+    cr_assert_eq(config.limits.head_timeout_ms, RP_HEAD_TIMEOUT_MS_DEFAULT);
+    cr_assert_eq(config.limits.body_timeout_ms, RP_BODY_TIMEOUT_MS_DEFAULT);
+    cr_assert_eq(config.limits.write_timeout_ms, RP_WRITE_TIMEOUT_MS_DEFAULT);
+    cr_assert_eq(config.limits.connections, RP_CONNECTIONS_DEFAULT);
+    cr_assert_eq(config.limits.connections_per_address, RP_ADDRESS_CONNECTIONS_DEFAULT);
 }
 
 Test(options, all)
@@ -70,8 +75,32 @@ Test(options, all)
     cr_assert_eq(options.workers, RP_WORKERS_AUTO);
 }
 
+Test(options, limits)
+{
+    struct rp_server_config config;
+    cr_assert_eq(PARSE("--head-timeout", "1s", "--body-timeout", "2s", "--write-timeout", "3s",
+                       "--connections", "4", "--connections-per-address", "5"),
+                 0, "%s", error.message);
+    rp_server_config_init(&config);
+    rp_server_options_apply(&options, &config);
+    cr_assert_eq(config.limits.head_timeout_ms, 1000u);
+    cr_assert_eq(config.limits.body_timeout_ms, 2000u);
+    cr_assert_eq(config.limits.write_timeout_ms, 3000u);
+    cr_assert_eq(config.limits.connections, 4u);
+    cr_assert_eq(config.limits.connections_per_address, 5u);
+}
+
 Test(options, bad)
 {
+    refused(PARSE("--head-timeout", "0"), "--head-timeout");
+    refused(PARSE("--body-timeout", "1"), "--body-timeout");
+    refused(PARSE("--write-timeout", "-1s"), "--write-timeout");
+    refused(PARSE("--connections", "0"), "--connections");
+    refused(PARSE("--connections", "1000000001"), "--connections");
+    refused(PARSE("--connections", "99999999999999999999"), "--connections");
+    refused(PARSE("--connections-per-address", "-1"), "--connections-per-address");
+    refused(PARSE("--connections-per-address", "5x"), "--connections-per-address");
+
     refused(PARSE("--nope"), "--nope");
     refused(PARSE("--list", "127.0.0.1:1"), "--list");
     refused(PARSE("file"), "file");
