@@ -37,4 +37,7 @@ void rp_accept_set_nodelay(int listener_fd);
 /* Bytes, or the end, wait to be read. */
 bool rp_socket_readable(int fd);
 
+/* Bytes that were written and that the peer's kernel has not got yet. */
+size_t rp_socket_unacknowledged(int fd);
+
 #endif

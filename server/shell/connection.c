@@ -155,6 +155,17 @@ static void update_reading(struct rp_connection *connection, uv_alloc_cb alloc, 
         rp_connection_close(connection);
 }
 
+/* What the client's kernel has acknowledged. libuv's queue alone does not tell: the socket holds megabytes,
+ * and asks for more only when a third of them is gone, which may take a slow client longer than the deadline.
+ */
+static uint64_t taken_bytes(const struct rp_connection *connection)
+{
+    uv_os_fd_t fd;
+    size_t queued = uv_stream_get_write_queue_size((const uv_stream_t *)&connection->tcp);
+    if (uv_fileno((const uv_handle_t *)&connection->tcp, &fd) < 0) return 0;
+    return connection->written_bytes - queued - rp_socket_unacknowledged(fd);
+}
+
 static void place(struct rp_connection *connection)
 {
     struct rp_worker *worker = connection->worker;
@@ -171,7 +182,7 @@ static void place(struct rp_connection *connection)
     if (listed && phase == connection->phase && !connection->progress) return;
     connection->phase = phase;
     connection->progress = false;
-    connection->stalled_at = uv_stream_get_write_queue_size(stream_of(connection));
+    if (phase == RP_PHASE_WRITE) connection->taken_bytes = taken_bytes(connection);
     rp_deadlines_place(&worker->deadlines, &connection->deadline, phase, rp_worker_now_ms(worker));
     rp_worker_arm(worker);
 }
@@ -277,8 +288,7 @@ void rp_connection_wake(struct rp_connection *connection)
 
 static void expire_write(struct rp_connection *connection)
 {
-    size_t left = uv_stream_get_write_queue_size(stream_of(connection));
-    if (left == connection->stalled_at)
+    if (taken_bytes(connection) == connection->taken_bytes)
         rp_connection_close(connection);
     else
         settle(connection);

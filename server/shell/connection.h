@@ -40,7 +40,8 @@ struct rp_connection {
     struct rp_request *request;
     size_t ahead_bytes;       /* read and not parsed yet */
     size_t queued_bytes;      /* waiting for the socket */
-    size_t stalled_at;        /* libuv's queue when the wait of this phase began */
+    uint64_t written_bytes;   /* to the socket or the queue, ever */
+    uint64_t taken_bytes;     /* of these the client had taken when the wait of phase WRITE began */
     uint64_t linger_until_ms; /* what the client sends from here on gives it no more time */
     struct sockaddr_in6 peer; /* or a struct sockaddr_in */
     enum rp_phase phase;

@@ -76,6 +76,7 @@ static int write_now(struct rp_connection *connection, const uv_buf_t *buffers, 
 {
     size_t total = total_of(buffers, count);
     size_t written = 0;
+    connection->written_bytes += total;
     if (connection->queued_bytes == 0) {
         int result = uv_try_write((uv_stream_t *)&connection->tcp, buffers, count);
         if (result < 0 && result != UV_EAGAIN) return broken(connection, -ECANCELED);
