@@ -252,7 +252,8 @@ static void take_end(struct rp_connection *connection, ssize_t reason)
 static void take_late_input(struct rp_connection *connection)
 {
     const struct rp_worker *worker = connection->worker;
-    if (worker->draining || rp_worker_now_ms(worker) >= connection->linger_until_ms) return;
+    if (worker->draining || connection->late || rp_worker_now_ms(worker) >= connection->linger_until_ms)
+        return;
     connection->progress = true;
     settle(connection);
 }
@@ -313,7 +314,9 @@ void rp_connection_expired(struct rp_connection *connection)
     case RP_EXPIRY_CLOSE: expire_close(connection); break;
     case RP_EXPIRY_STALLED: expire_write(connection); break;
     case RP_EXPIRY_TIMEOUT:
+        connection->late = true;
         rp_exchange_timeout(connection);
+        rp_connection_wake(connection);
         settle(connection);
         break;
     case RP_EXPIRY_NOTHING: settle(connection); break;

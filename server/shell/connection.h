@@ -10,8 +10,8 @@
  * request under way. rp_connection_half_close sends what is queued and our FIN, and reads on until the
  * client's: closing at once would reset the connection if the client has sent something more, and a reset
  * destroys what the client has not read yet. A client that is still sending a body may not look for an answer
- * before it is out, so the wait begins anew with whatever it sends; but there is an end, and in a drain it
- * does not begin anew.
+ * before it is out, so the wait begins anew with whatever it sends; but there is an end, and it does not
+ * begin anew in a drain, or for a client that was too slow before.
  *
  * On the worker's thread only. */
 #ifndef RP_SHELL_CONNECTION_H
@@ -49,6 +49,7 @@ struct rp_connection {
     bool parsing;  /* inside the parse loop: it will see to what comes next */
     bool reading;
     bool ended;     /* the client's FIN has come */
+    bool late;      /* the client has let a deadline pass */
     bool lingering; /* our FIN is sent or queued */
     bool shut;      /* and out */
     bool closing;
