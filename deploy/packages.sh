@@ -6,7 +6,8 @@ RP_PACKAGES_BUILD=(cmake ninja-build gcc libc6-dev pkg-config libuv1-dev libhttp
 # shellcheck disable=SC2034
 RP_PACKAGES_DEMO=(curl)
 # shellcheck disable=SC2034
-RP_PACKAGES_TEST=(curl g++ libcriterion-dev clang clang-format clang-tidy shellcheck python3 nftables mandoc man-db)
+RP_PACKAGES_TEST=(curl g++ libcriterion-dev clang clang-format clang-tidy shellcheck python3 nftables mandoc man-db
+    slowhttptest)
 # shellcheck disable=SC2034
 RP_PACKAGES_FUZZ=(libclang-rt-14-dev)
 
