@@ -10,6 +10,11 @@ RP_PACKAGES_TEST=(curl g++ libcriterion-dev clang clang-format clang-tidy shellc
     slowhttptest)
 # shellcheck disable=SC2034
 RP_PACKAGES_FUZZ=(libclang-rt-14-dev)
+# shellcheck disable=SC2034
+RP_PACKAGES_BENCH=(wrk golang-go strace libpcre2-8-0 libssl3 libyaml-0-2 zlib1g)
+# Installing these would start a service.
+# shellcheck disable=SC2034
+RP_PACKAGES_BENCH_UNPACKED=(nginx h2o)
 
 # Prints those of the given packages that are not installed.
 rp_missing_packages() {
@@ -40,4 +45,19 @@ rp_install_packages() {
     "${as_root[@]}" apt-get -q update </dev/null
     "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive \
         apt-get -q install -y --no-install-recommends "${missing[@]}" </dev/null
+}
+
+# rp_unpack_packages DIR PACKAGE…: fetches what is not there yet and unpacks it into DIR, without installing anything.
+rp_unpack_packages() {
+    local dir=$1 package file
+    shift
+    for package in "$@"; do
+        [[ -e $dir/$package.unpacked ]] && continue
+        echo "fetching $package"
+        rm -f "$dir/$package"_*.deb
+        (cd "$dir" && apt-get -q -o APT::Sandbox::User=root download "$package")
+        file=$(echo "$dir/$package"_*.deb)
+        dpkg -x "$file" "$dir"
+        touch "$dir/$package.unpacked"
+    done
 }
