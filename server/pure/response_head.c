@@ -2,9 +2,7 @@
 
 #include "pure/http_adapter.h"
 
-#include <inttypes.h>
 #include <rp/response.h>
-#include <stdio.h>
 #include <string.h>
 
 struct writer {
@@ -13,7 +11,7 @@ struct writer {
     bool overflow;
 };
 
-static void put(struct writer *writer, const char *bytes, size_t length)
+static inline void put(struct writer *writer, const char *bytes, size_t length)
 {
     if (length > writer->left) {
         writer->overflow = true;
@@ -24,12 +22,12 @@ static void put(struct writer *writer, const char *bytes, size_t length)
     writer->left -= length;
 }
 
-static void put_text(struct writer *writer, const char *text)
+static inline void put_text(struct writer *writer, const char *text)
 {
     put(writer, text, strlen(text));
 }
 
-static void put_line(struct writer *writer, const char *name, const char *value)
+static inline void put_line(struct writer *writer, const char *name, const char *value)
 {
     put_text(writer, name);
     put_text(writer, value);
@@ -60,21 +58,31 @@ struct rp_response_plan rp_response_plan(const struct rp_response_facts *facts)
     return plan;
 }
 
+/* As snprintf does it, which took a seventh of all instructions of a request. */
+static void put_number(struct writer *writer, uint64_t number)
+{
+    char digits[20];
+    size_t first = sizeof digits;
+    do {
+        digits[--first] = (char)('0' + number % 10);
+        number /= 10;
+    } while (number > 0);
+    put(writer, digits + first, sizeof digits - first);
+}
+
 static void put_status_line(struct writer *writer, unsigned status)
 {
-    char digits[16];
-    snprintf(digits, sizeof(digits), "%u ", status);
     put_text(writer, "HTTP/1.1 ");
-    put_text(writer, digits);
-    put_line(writer, rp_http_status_text(status), "");
+    put_number(writer, status);
+    put_line(writer, " ", rp_http_status_text(status));
 }
 
 static void put_framing(struct writer *writer, const struct rp_response_head *head)
 {
-    char digits[24];
     if (head->plan.framing == RP_FRAMING_LENGTH) {
-        snprintf(digits, sizeof(digits), "%" PRIu64, head->facts.length);
-        put_line(writer, "Content-Length: ", digits);
+        put_text(writer, "Content-Length: ");
+        put_number(writer, head->facts.length);
+        put_text(writer, "\r\n");
     } else if (head->plan.framing == RP_FRAMING_CHUNKED) {
         put_line(writer, "Transfer-Encoding: ", "chunked");
     }
