@@ -19,10 +19,8 @@ static bool name_allowed(const char *name)
 
 static bool value_allowed(const char *value)
 {
-    for (const char *c = value; *c; c++) {
-        if (!rp_is_field_char((unsigned char)*c)) return false;
-    }
-    return true;
+    size_t length = strlen(value);
+    return rp_field_run(value, length) == length;
 }
 
 int rp_header_block_add(struct rp_buffer *block, const char *name, const char *value, size_t max_bytes)

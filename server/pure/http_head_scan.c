@@ -1,6 +1,7 @@
 #include "pure/http_head_scan.h"
 
 #include <stdint.h>
+#include <string.h>
 
 enum head_state {
     METHOD,
@@ -32,6 +33,30 @@ bool rp_is_token(const char *text, size_t length)
 bool rp_is_field_char(unsigned char byte)
 {
     return (byte >= 0x20 && byte != 0x7f) || byte == '\t';
+}
+
+#define EACH_BYTE(byte) (UINT64_C(0x0101010101010101) * (byte))
+
+/* Not zero if one of the eight bytes is no field character, or a TAB. */
+static uint64_t marks_of(uint64_t word)
+{
+    uint64_t without_delete = word ^ EACH_BYTE(0x7f);
+    uint64_t below_blank = (word - EACH_BYTE(0x20)) & ~word;
+    uint64_t zero = (without_delete - EACH_BYTE(0x01)) & ~without_delete;
+    return (below_blank | zero) & EACH_BYTE(0x80);
+}
+
+size_t rp_field_run(const char *text, size_t length)
+{
+    size_t run = 0;
+    uint64_t word;
+    while (length - run >= sizeof word) {
+        memcpy(&word, text + run, sizeof word);
+        if (marks_of(word)) break;
+        run += sizeof word;
+    }
+    while (run < length && rp_is_field_char((unsigned char)text[run])) run++;
+    return run;
 }
 
 static bool is_target_char(unsigned char byte)
@@ -90,10 +115,46 @@ static int scan_header(const struct rp_head_scan *scan, unsigned char byte)
     }
 }
 
+#define RUN_OF(is_one_of_them)                                                                               \
+    while (run < length && is_one_of_them((unsigned char)bytes[run])) run++;                                 \
+    break
+
+/* How many of the bytes leave the state as it is. Nearly all of a head are in such runs, so they are taken
+ * in a tight loop; the byte that ends one takes the step above. */
+static size_t run_of(unsigned char state, const char *bytes, size_t length)
+{
+    size_t run = 0;
+    switch (state) {
+    case METHOD:
+    case NAME: RUN_OF(rp_is_token_char);
+    case TARGET: RUN_OF(is_target_char);
+    case VALUE: return rp_field_run(bytes, length);
+    default: break;
+    }
+    return run;
+}
+
+/* Up to the limits, so that it is the step that meets them. */
+static size_t skip_run(struct rp_head_scan *scan, const char *bytes, size_t length, size_t target_bytes_max,
+                       size_t head_bytes_max)
+{
+    size_t most = head_bytes_max - scan->bytes;
+    bool target = scan->state == TARGET;
+    if (target && target_bytes_max - scan->target_bytes < most) most = target_bytes_max - scan->target_bytes;
+    if (scan->state == METHOD && RP_METHOD_BYTES_MAX - scan->bytes < most)
+        most = RP_METHOD_BYTES_MAX - scan->bytes;
+    size_t run = run_of(scan->state, bytes, length < most ? length : most);
+    scan->bytes += run;
+    if (target) scan->target_bytes += run;
+    return run;
+}
+
 enum rp_scan_result rp_head_scan(struct rp_head_scan *scan, const char *bytes, size_t length,
                                  size_t target_bytes_max, size_t head_bytes_max)
 {
     for (size_t i = 0; i < length; i++) {
+        i += skip_run(scan, bytes + i, length - i, target_bytes_max, head_bytes_max);
+        if (i == length) break;
         unsigned char byte = (unsigned char)bytes[i];
         int state = scan->state < LINE_START ? scan_request_line(scan, byte) : scan_header(scan, byte);
         if (state < 0) return (enum rp_scan_result)(-state);

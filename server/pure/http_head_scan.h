@@ -44,5 +44,6 @@ bool rp_is_token(const char *text, size_t length); /* and not empty */
 
 /* Printable, blank, TAB or not ASCII: what a header value may hold. */
 bool rp_is_field_char(unsigned char byte);
+size_t rp_field_run(const char *text, size_t length); /* how many of them the text begins with */
 
 #endif

@@ -29,10 +29,8 @@ int rp_response_header(struct rp_request *request, const char *name, const char 
 
 static bool content_type_ok(const char *content_type)
 {
-    for (const char *c = content_type; c && *c; c++) {
-        if (!rp_is_field_char((unsigned char)*c)) return false;
-    }
-    return true;
+    size_t length = content_type ? strlen(content_type) : 0;
+    return rp_field_run(content_type, length) == length;
 }
 
 static bool body_left(const struct rp_request *request)

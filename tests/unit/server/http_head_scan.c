@@ -24,6 +24,21 @@ Test(http_head_scan, field_chars)
     }
 }
 
+/* Every byte at every place, so that it is met in a word and behind the last one. */
+Test(http_head_scan, field_run)
+{
+    char text[19];
+    for (int byte = 0; byte < 256; byte++) {
+        for (size_t at = 0; at < sizeof text; at++) {
+            memset(text, 0x80, sizeof text);
+            text[at] = (char)byte;
+            size_t expected = rp_is_field_char((unsigned char)byte) ? sizeof text : at;
+            cr_assert_eq(rp_field_run(text, sizeof text), expected, "%d at %zu", byte, at);
+        }
+    }
+    cr_assert_eq(rp_field_run("", 0), 0u);
+}
+
 static enum rp_scan_result scan_text(const char *text, size_t *ret_bytes)
 {
     struct rp_head_scan scan = {0};
@@ -62,4 +77,35 @@ Test(http_head_scan, every_reason)
     cr_assert_eq(scan_text("GET / HTTP/1.1\r\n\rx", &bytes), RP_SCAN_BAD_HEADER);
     cr_assert_eq(scan_text("GET /234567890 H", &bytes), RP_SCAN_MORE);
     cr_assert_eq(scan_text("GET /2345678901", &bytes), RP_SCAN_TARGET_TOO_LONG);
+}
+
+/* What is taken in a run is taken as byte by byte: a split anywhere, and limits that end within a run. */
+static void expect_same_in_steps(const char *text, size_t target_max, size_t head_max)
+{
+    size_t length = strlen(text);
+    struct rp_head_scan whole = {0}, steps = {0};
+    enum rp_scan_result result = RP_SCAN_MORE;
+    for (size_t i = 0; i < length && result == RP_SCAN_MORE; i++)
+        result = rp_head_scan(&steps, text + i, 1, target_max, head_max);
+    cr_assert_eq(rp_head_scan(&whole, text, length, target_max, head_max), result, "%s", text);
+    cr_assert_eq(whole.bytes, steps.bytes, "%s %zu %zu", text, target_max, head_max);
+    cr_assert_eq(whole.target_bytes, steps.target_bytes);
+}
+
+Test(http_head_scan, runs_are_steps)
+{
+    static const char *const texts[] = {
+        "DELETE /a/long/target HTTP/1.1\r\nA-Header: a value of some\tlength\r\n\r\n",
+        "A-METHOD-OF-EXACTLY-32-BYTES-XXX / HTTP/1.1\r\n\r\n",
+        "A-METHOD-OF-MORE-THAN-32-BYTES-XX / HTTP/1.1\r\n\r\n",
+        "GET / HTTP/1.10\r\n\r\n",
+        "GET / HTTP/2.0\r\n\r\n",
+        "GET / http/1.1\r\n\r\n",
+        "GET / HTTP/1.1\r\nA: b\x01\r\n\r\n",
+    };
+    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
+        for (size_t target_max = 0; target_max < 16; target_max++)
+            for (size_t head_max = 0; head_max <= strlen(texts[i]); head_max++)
+                expect_same_in_steps(texts[i], target_max, head_max);
+    }
 }
