@@ -44,6 +44,13 @@ void rp_buffer_consume(struct rp_buffer *buffer, size_t length)
     if (buffer->length == 0) rp_buffer_free(buffer);
 }
 
+void rp_buffer_clear(struct rp_buffer *buffer, size_t keep_bytes)
+{
+    buffer->bytes = buffer->memory;
+    buffer->length = 0;
+    if (buffer->capacity > keep_bytes) rp_buffer_free(buffer);
+}
+
 void rp_buffer_free(struct rp_buffer *buffer)
 {
     free(buffer->memory);

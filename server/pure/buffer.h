@@ -19,6 +19,9 @@ int rp_buffer_append(struct rp_buffer *buffer, const void *bytes, size_t length)
 /* Takes `length` bytes, at most all, from the front. Frees the memory with the last. */
 void rp_buffer_consume(struct rp_buffer *buffer, size_t length);
 
+/* Empties it, and keeps its memory if that is no more than `keep_bytes`. */
+void rp_buffer_clear(struct rp_buffer *buffer, size_t keep_bytes);
+
 void rp_buffer_free(struct rp_buffer *buffer);
 
 #endif

@@ -9,7 +9,6 @@
 
 #include <errno.h>
 #include <rp/response.h>
-#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
@@ -61,9 +60,12 @@ static struct rp_request *request_new(struct rp_connection *connection, const st
                                       const struct rp_http_head *head)
 {
     size_t headers_bytes = head->field_count * sizeof(struct rp_header);
-    struct rp_request *request = malloc(sizeof *request + headers_bytes + event->length);
+    size_t bytes = sizeof(struct rp_request) + headers_bytes + event->length;
+    struct rp_request *request = rp_request_pool_take(&connection->worker->requests, bytes);
     if (!request) return NULL;
     *request = (struct rp_request){
+        .block_bytes = request->block_bytes,
+        .own_headers = request->own_headers,
         .connection = connection,
         .method = head->method,
         .minor = head->minor,
@@ -265,6 +267,5 @@ void rp_exchange_finish(struct rp_connection *connection, bool complete)
     if (request->timer) rp_request_timer_close(request->timer);
     if (request->events && request->events->ended) request->events->ended(request, complete, request->state);
     rp_buffer_free(&request->body);
-    rp_buffer_free(&request->own_headers);
-    free(request);
+    rp_request_pool_give(&connection->worker->requests, request);
 }

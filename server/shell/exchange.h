@@ -4,8 +4,9 @@
  *   begin --route found--> [body…] --> handler --> response begun --> response done --> over --> finish
  *     '--no route, or refused--> response done ---(rest of the body is discarded)-------^
  *
- * The connection owns the request; it is freed by rp_exchange_finish and by nothing else. While work of the
- * request is under way (shell/request_work.h) it stays behind its end, and no other begins. */
+ * The connection owns the request; rp_exchange_finish and nothing else gives it back to the worker's pool.
+ * While work of the request is under way (shell/request_work.h) it stays behind its end, and no other begins.
+ */
 #ifndef RP_SHELL_EXCHANGE_H
 #define RP_SHELL_EXCHANGE_H
 
@@ -32,6 +33,9 @@ struct rp_header {
 };
 
 struct rp_request {
+    size_t block_bytes;            /* of this struct, the headers and the head; the pool's */
+    struct rp_request *next_spare; /* when it is over; the pool's */
+
     struct rp_connection *connection;
     const struct rp_route *route; /* NULL when there is none */
 
@@ -92,8 +96,8 @@ bool rp_exchange_closes(const struct rp_request *request);
 bool rp_exchange_wants_input(const struct rp_request *request); /* more of the body */
 bool rp_exchange_paused(const struct rp_request *request);
 
-/* Calls `ended` and frees the connection's request; unless its work is under way: then it is to be called
- * again. `complete`: as far as the connection knows. */
+/* Calls `ended` and lets go of the connection's request; unless its work is under way: then it is to be
+ * called again. `complete`: as far as the connection knows. */
 void rp_exchange_finish(struct rp_connection *connection, bool complete);
 
 #endif

@@ -212,6 +212,7 @@ static void release(struct rp_worker *worker)
     if (worker->spare_fd >= 0) close(worker->spare_fd);
     free(worker->input);
     free(worker->cork);
+    rp_request_pool_free(&worker->requests);
     int result = uv_loop_close(&worker->loop);
     assert(result == 0);
 }

@@ -18,6 +18,7 @@
 #include "pure/http_adapter.h"
 #include "pure/http_date.h"
 #include "shell/pool.h"
+#include "shell/request_pool.h"
 #include "shell/service.h"
 
 #include <stdatomic.h>
@@ -64,6 +65,8 @@ struct rp_worker {
     struct rp_deadlines deadlines; /* one list per phase: every connection that is not closing is on one */
     uv_idle_t turn;                /* runs while `resume` is not empty */
     struct rp_list resume;         /* connections to go on with in the next turn */
+
+    struct rp_request_pool requests;
 
     uint32_t connections;     /* not freed yet, the closing ones too */
     struct rp_pool_home home; /* where work of this worker's requests comes back to */

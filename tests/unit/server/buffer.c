@@ -34,6 +34,24 @@ Test(buffer, empty_owns_nothing)
     cr_assert_eq(buffer.capacity, 0u);
 }
 
+Test(buffer, clear_keeps_what_is_small)
+{
+    struct rp_buffer buffer = {0};
+    rp_buffer_clear(&buffer, 1024);
+    cr_assert_null(buffer.memory);
+    cr_assert_eq(rp_buffer_append(&buffer, "abc", 3), 0);
+    rp_buffer_consume(&buffer, 1);
+    const char *memory = buffer.memory;
+    rp_buffer_clear(&buffer, buffer.capacity);
+    cr_assert_eq(buffer.length, 0u);
+    cr_assert_eq(rp_buffer_append(&buffer, "de", 2), 0);
+    cr_assert_eq(buffer.bytes, memory);
+    cr_assert_arr_eq(buffer.bytes, "de", 2);
+    rp_buffer_clear(&buffer, buffer.capacity - 1);
+    cr_assert_null(buffer.memory);
+    expect_no_leak();
+}
+
 Test(buffer, too_much_changes_nothing)
 {
     struct rp_buffer buffer = {0};
