@@ -85,6 +85,17 @@ void rp_connection_half_close(struct rp_connection *connection)
         rp_connection_close(connection);
 }
 
+/* Behind its last response. Who has said that nothing follows, and sent nothing, cannot be reset by what we
+ * have not read: then there is no FIN to wait for. */
+static void end_output(struct rp_connection *connection, bool nothing_follows)
+{
+    rp_output_flush(connection);
+    if (nothing_follows && connection->ahead_bytes == 0 && connection->queued_bytes == 0)
+        rp_connection_close(connection);
+    else
+        rp_connection_half_close(connection);
+}
+
 /* ---- parsing ---- */
 
 /* The request is over when its response is complete and its body is read, or is given up. */
@@ -93,8 +104,9 @@ static void reap(struct rp_connection *connection)
     struct rp_request *request = connection->request;
     if (!request || !rp_exchange_over(request)) return;
     bool close = rp_exchange_closes(request);
+    bool nothing_follows = rp_exchange_is_last(request);
     rp_exchange_finish(connection, true);
-    if (close) rp_connection_half_close(connection);
+    if (close) end_output(connection, nothing_follows);
 }
 
 static bool wants_input(const struct rp_connection *connection)

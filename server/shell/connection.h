@@ -11,7 +11,8 @@
  * client's: closing at once would reset the connection if the client has sent something more, and a reset
  * destroys what the client has not read yet. A client that is still sending a body may not look for an answer
  * before it is out, so the wait begins anew with whatever it sends; but there is an end, and it does not
- * begin anew in a drain, or for a client that was too slow before.
+ * begin anew in a drain, or for a client that was too slow before. Only a client
+ * that has announced the end itself (`Connection: close`) is not waited for when everything is sent.
  *
  * On the worker's thread only. */
 #ifndef RP_SHELL_CONNECTION_H

@@ -131,13 +131,15 @@ void rp_exchange_refuse(struct rp_connection *connection, const struct rp_http_e
         return;
     }
     struct rp_http_event nobody = {.bytes = "/ ", .length = 2};
-    worker->head = (struct rp_http_head){.minor = 1, .target = {.offset = 0, .length = 1}};
+    worker->head =
+        (struct rp_http_head){.minor = 1, .keep_alive = true, .target = {.offset = 0, .length = 1}};
     request = request_new(connection, &nobody, &worker->head);
     if (!request) {
         rp_connection_close(connection);
         return;
     }
     connection->request = request;
+    request->close = true;
     request->body_ended = true;
     request->head_only = event->to_head;
     answer_error(request, event->status, event->reason);
@@ -245,6 +247,11 @@ bool rp_exchange_over(const struct rp_request *request)
 bool rp_exchange_closes(const struct rp_request *request)
 {
     return request->close;
+}
+
+bool rp_exchange_is_last(const struct rp_request *request)
+{
+    return !request->keep_alive && request->body_ended;
 }
 
 bool rp_exchange_paused(const struct rp_request *request)

@@ -1,5 +1,6 @@
 /* What a request on a kept connection may cost: no allocation, no timer, no lock, and two system calls beside
- * the poll. A worker's loop is run by the test itself, with a connection of its own.
+ * the poll; and what a connection for one request need not wait for. A worker's loop is run by the test
+ * itself, with a connection of its own.
  *
  * Counted is what librp asks of libc and libuv (the linker's --wrap, see CMakeLists.txt), what libuv asks of
  * its allocator, and the system calls that libuv makes for a connection. */
@@ -174,7 +175,8 @@ static void *count_calloc(size_t count, size_t bytes)
     return __real_calloc(count, bytes);
 }
 
-static void begin(void)
+/* The client says this before the worker sees the connection. */
+static void begin_with(const char *said)
 {
     struct rp_server_config config;
     struct sockaddr_storage peer = {.ss_family = AF_INET};
@@ -190,7 +192,13 @@ static void begin(void)
     connect_pair(pair);
     fixture.client = pair[0];
     cr_assert_eq(rp_admission_enter(&fixture.admission, (struct sockaddr *)&peer), 0);
+    cr_assert_eq(send(fixture.client, said, strlen(said), 0), (ssize_t)strlen(said));
     cr_assert_eq(rp_connection_open(&fixture.worker, pair[1], &peer), 0);
+}
+
+static void begin(void)
+{
+    begin_with("");
 }
 
 static void end(void)
@@ -236,16 +244,53 @@ static void ask_often(const char *request, unsigned answers)
 
 #define GET "GET /?a=b HTTP/1.1\r\nHost: h\r\nUser-Agent: test\r\nX-Asked: asked for\r\n\r\n"
 
-Test(keep_alive_cost, one_request)
+Test(request_cost, one_request)
 {
     begin();
     ask_often(GET, 1);
     end();
 }
 
-Test(keep_alive_cost, pipelined)
+Test(request_cost, pipelined)
 {
     begin();
     ask_often(GET GET GET GET GET GET GET GET, 8);
+    end();
+}
+
+#define LAST "GET / HTTP/1.1\r\nHost: h\r\nX-Asked: asked for\r\nConnection: close\r\n\r\n"
+
+/* A few turns: whatever is due without the client has been done. */
+static void turn(void)
+{
+    for (unsigned i = 0; i < 5; i++) uv_run(&fixture.worker.loop, UV_RUN_NOWAIT);
+}
+
+Test(request_cost, an_announced_end_is_not_waited_for)
+{
+    begin();
+    ask(LAST, 1);
+    turn();
+    cr_assert_eq(fixture.worker.connections, 0u);
+    end();
+}
+
+Test(request_cost, a_client_that_says_more_is_waited_for)
+{
+    begin();
+    ask(LAST "more", 1);
+    turn();
+    cr_assert_eq(fixture.worker.connections, 1u);
+    end();
+}
+
+Test(request_cost, an_end_of_our_own_is_waited_for)
+{
+    begin();
+    fixture.worker.draining = true;
+    ask(GET, 1);
+    turn();
+    cr_assert_eq(fixture.worker.connections, 1u);
+    fixture.worker.draining = false;
     end();
 }
