@@ -82,6 +82,12 @@ void rp_accept_set_nodelay(int listener_fd)
     (void)setsockopt(listener_fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
 }
 
+size_t rp_socket_take(int fd, void *bytes, size_t size)
+{
+    ssize_t length = recv(fd, bytes, size, MSG_DONTWAIT);
+    return length > 0 ? (size_t)length : 0;
+}
+
 bool rp_socket_readable(int fd)
 {
     char byte;

@@ -34,6 +34,9 @@ void rp_accept_refuse(int fd);
 /* Accepted sockets inherit it from the listener on Linux: one call per listener and none per connection. */
 void rp_accept_set_nodelay(int listener_fd);
 
+/* Takes what has come already. 0: nothing yet, or the end or an error, which reading finds again. */
+size_t rp_socket_take(int fd, void *bytes, size_t size);
+
 /* Bytes, or the end, wait to be read. */
 bool rp_socket_readable(int fd);
 

@@ -337,6 +337,18 @@ void rp_connection_expired(struct rp_connection *connection)
 
 /* ---- the beginning ---- */
 
+/* The request is often there when the connection is accepted. Answered at once, a connection for one request
+ * never gets into the poll set. */
+static void take_first_input(struct rp_connection *connection, int fd)
+{
+    struct rp_worker *worker = connection->worker;
+    size_t length = rp_socket_take(fd, worker->input, RP_WORKER_INPUT_BYTES);
+    if (length > 0)
+        take_input(connection, worker->input, length);
+    else
+        settle(connection);
+}
+
 int rp_connection_open(struct rp_worker *worker, int fd, const struct sockaddr_storage *peer)
 {
     struct rp_connection *connection = calloc(1, sizeof *connection);
@@ -359,6 +371,6 @@ int rp_connection_open(struct rp_worker *worker, int fd, const struct sockaddr_s
         rp_connection_close(connection);
         return result;
     }
-    settle(connection);
+    take_first_input(connection, fd);
     return 0;
 }

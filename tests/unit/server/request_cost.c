@@ -275,6 +275,14 @@ Test(request_cost, an_announced_end_is_not_waited_for)
     end();
 }
 
+Test(request_cost, what_has_come_with_the_connection_is_answered_at_once)
+{
+    char text[512];
+    begin_with(LAST);
+    cr_assert_gt(recv(fixture.client, text, sizeof text, MSG_DONTWAIT), 0);
+    end();
+}
+
 Test(request_cost, a_client_that_says_more_is_waited_for)
 {
     begin();
