@@ -11,11 +11,11 @@ receiving what it sends: the same for all of them, and for the bare loop too.
 """
 
 import os
+import pathlib
 import resource
-import subprocess
+import signal
 import sys
 import unittest
-import pathlib
 
 HERE = pathlib.Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent / "integration"))
@@ -33,6 +33,9 @@ CONNECTIONS = 64
 UPLOADS = 8  # at a time
 IDLE = 10000
 IDLE_ROUNDS = 3
+SPREADS = 50
+TRACED_SECONDS = 5  # strace makes everything slow
+EVEN = 0.1  # how far from an even part a worker may be
 HEADINGS = ("server", "CPU us", "to nginx", "p10 – p90", "to bare loop", "p10 – p90", "requests/s", "p50", "p99", "p99.9")
 
 
@@ -141,17 +144,47 @@ class Benchmark(harness.Case):
         print(f"\n### Memory per idle connection, {IDLE} connections\n",
               figures.table(("server", "user, bytes", "kernel, bytes, both ends"), rows), sep="\n", flush=True)
 
+    def workers_answers(self, port):
+        """How many answers each of the two workers has given."""
+        counts = [int(line) for line in harness.get("127.0.0.1", port, "/workers").body.split()]
+        return counts + [0] * (2 - len(counts))
+
+    def larger_part(self, port, make_requests):
+        before = self.workers_answers(port)
+        make_requests()
+        counts = [after - earlier for earlier, after in zip(before, self.workers_answers(port))]
+        return max(counts) / sum(counts)
+
     def test_6_spread(self):
         port = self.box.port()
         server = self.box.spawn(harness.BIN_DIR / "bench-server", port, 2)
         harness.wait_until(lambda: harness.answers("127.0.0.1", port), "bench-server answers")
-        subprocess.run(["wrk", "-t1", f"-c{CONNECTIONS}", f"-d{SECONDS}s", f"http://127.0.0.1:{port}/small"],
-                       stdout=subprocess.DEVNULL, check=True)
-        counts = [int(line) for line in harness.get("127.0.0.1", port, "/workers").body.split()]
-        print(f"\n### Spread over 2 workers, {CONNECTIONS} connections\n",
-              f"Answers of each: {', '.join(str(count) for count in counts)}; the larger part is "
-              f"{max(counts) / sum(counts):.1%}.", sep="\n", flush=True)
+        parts = [self.larger_part(port, lambda: idle_memory.Connections(port, CONNECTIONS).close()) for _ in range(SPREADS)]
+        even = sum(part <= 0.5 * (1 + EVEN) for part in parts)
         self.stop_child(server)
+        part, spread = figures.spread(parts)
+        print(f"\n### Spread over 2 workers, {CONNECTIONS} connections\n",
+              f"The larger part: {part} (median), {spread} (p10 – p90) of {SPREADS} tries. Within {EVEN:.0%} of an even "
+              f"part: {even} of them.", sep="\n", flush=True)
+
+    def system_calls(self, server):
+        """Of every name that was called, how often for each answer."""
+        table = self.box.dir / "strace"
+        tracer = self.box.spawn("strace", "-f", "-c", "-o", table, "-p", server.child.pid)
+        harness.wait_until(lambda: "attached" in tracer.log_path.read_text(), "strace is attached")
+        answers = generators.wrk(server, TRACED_SECONDS, CONNECTIONS)
+        tracer.send_signal(signal.SIGINT)
+        tracer.wait(harness.DEADLINE)
+        rows = [line.split() for line in table.read_text().splitlines()[2:]]
+        return [(row[-1], int(row[3]), f"{int(row[3]) / answers.count:.3f}") for row in rows if row and row[-1].isidentifier()
+                and row[-1] != "total"]
+
+    def test_7_system_calls(self):
+        server = peers.Running(self.box, peers.OURS)
+        rows = self.system_calls(server)
+        server.stop()
+        print(f"\n### System calls of librp, keep-alive, {CONNECTIONS} connections opened and closed\n",
+              figures.table(("call", "calls", "for each answer"), rows), sep="\n", flush=True)
 
 
 class Program(unittest.TestProgram):

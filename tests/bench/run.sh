@@ -6,7 +6,7 @@
 #
 #   tests/bench/run.sh                     everything
 #   tests/bench/run.sh -k keep_alive       one part: keep_alive, new_connections, pipelined, upload, idle_memory,
-#                                          spread
+#                                          spread, system_calls
 #   RP_BENCH_ROUNDS=20 tests/bench/run.sh  more rounds of each workload (7)
 #   RP_BENCH_SECONDS=3 tests/bench/run.sh  longer ones (2 s for each server)
 #   RP_BIN_DIR=DIR tests/bench/run.sh      programs from there (build/release/bin, built if it is not there)
