@@ -12,10 +12,16 @@ function init(words)
     end
 end
 
+-- wrk finds nothing where the percentile is the slowest of all.
+local function percentile(latency, part)
+    local found = latency:percentile(part)
+    return found > 0 and found or latency.max
+end
+
 function done(summary, latency, _)
     local errors = summary.errors
     local failed = errors.connect + errors.read + errors.write + errors.status + errors.timeout
     io.write(string.format('{"answers": %d, "us": %d, "failed": %d, "p50": %d, "p99": %d, "p999": %d}\n',
         summary.requests, summary.duration, failed,
-        latency:percentile(50), latency:percentile(99), latency:percentile(99.9)))
+        percentile(latency, 50), percentile(latency, 99), percentile(latency, 99.9)))
 end
