@@ -61,6 +61,7 @@ static void settle(struct rp_connection *connection);
 static void on_shutdown(uv_shutdown_t *shutdown, int status)
 {
     struct rp_connection *connection = shutdown->data;
+    free(shutdown);
     if (connection->closing) return;
     connection->shut = true;
     connection->progress = true;
@@ -68,6 +69,17 @@ static void on_shutdown(uv_shutdown_t *shutdown, int status)
         rp_connection_close(connection);
     else
         settle(connection);
+}
+
+/* Not part of the connection: most of the time it would only make an idle one larger. */
+static int start_shutdown(struct rp_connection *connection)
+{
+    uv_shutdown_t *shutdown = malloc(sizeof *shutdown);
+    if (!shutdown) return -ENOMEM;
+    shutdown->data = connection;
+    int result = uv_shutdown(shutdown, stream_of(connection), on_shutdown);
+    if (result < 0) free(shutdown);
+    return result;
 }
 
 void rp_connection_half_close(struct rp_connection *connection)
@@ -80,9 +92,7 @@ void rp_connection_half_close(struct rp_connection *connection)
         rp_worker_now_ms(connection->worker) + connection->worker->service->limits.linger_max_ms;
     rp_buffer_free(&connection->held);
     connection->ahead_bytes = 0;
-    connection->shutdown.data = connection;
-    if (uv_shutdown(&connection->shutdown, stream_of(connection), on_shutdown) < 0)
-        rp_connection_close(connection);
+    if (start_shutdown(connection) < 0) rp_connection_close(connection);
 }
 
 /* Behind its last response. Who has said that nothing follows, and sent nothing, cannot be reset by what we

@@ -32,7 +32,6 @@ struct rp_worker;
 
 struct rp_connection {
     uv_tcp_t tcp;
-    uv_shutdown_t shutdown;
     struct rp_worker *worker;
     struct rp_deadline deadline; /* on the worker's list of its phase */
     struct rp_list resume;       /* on the worker's list of those to go on with */
