@@ -116,7 +116,8 @@ static void reap(struct rp_connection *connection)
     bool close = rp_exchange_closes(request);
     bool nothing_follows = rp_exchange_is_last(request);
     rp_exchange_finish(connection, true);
-    if (close) end_output(connection, nothing_follows);
+    /* Work that is still under way is called off when the connection closes: that is left to the client. */
+    if (close) end_output(connection, nothing_follows && !connection->request);
 }
 
 static bool wants_input(const struct rp_connection *connection)

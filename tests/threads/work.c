@@ -11,6 +11,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+static struct live_gate taken;   /* opened when a handler has handed its work to the pool */
 static struct live_gate entered; /* opened by work that begins on a gated path */
 static struct live_gate gate;    /* and passed by it then */
 static struct live_gate told;    /* opened by each `done` */
@@ -20,6 +21,7 @@ static atomic_int has_run, done_good, done_reset, done_cancelled, ended_complete
 static void begin(const struct rp_server_config *config)
 {
     has_run = done_good = done_reset = done_cancelled = ended_complete = ended_incomplete = 0;
+    live_gate_init(&taken);
     live_gate_init(&entered);
     live_gate_init(&gate);
     live_gate_init(&told);
@@ -28,6 +30,7 @@ static void begin(const struct rp_server_config *config)
 
 static void end(void)
 {
+    live_gate_done(&taken);
     live_gate_done(&entered);
     live_gate_done(&gate);
     live_gate_done(&told);
@@ -98,6 +101,7 @@ static void start_work(struct rp_request *request, size_t rounds)
     int result = rp_request_work(request, do_work, work_done, task);
     if (result == 0) {
         check(rp_request_work(request, do_work, work_done, task) == -EBUSY);
+        live_gate_open(&taken, 1);
         return;
     }
     free(task);
@@ -159,6 +163,16 @@ static void test_answers(void)
     end();
 }
 
+/* Which of two connections is served first nobody knows. */
+static void start_running_and_queued(int running, int queued)
+{
+    live_get(running, "/gated");
+    live_gate_pass(&taken);
+    live_gate_pass(&entered);
+    live_get(queued, "/gated");
+    live_gate_pass(&taken);
+}
+
 static void test_bounds(void)
 {
     struct rp_server_config config;
@@ -169,9 +183,7 @@ static void test_bounds(void)
     live_route("GET", "/gated", handle_work);
     live_start();
     int running = live_dial(), queued = live_dial();
-    live_get(running, "/gated");
-    live_gate_pass(&entered);
-    live_get(queued, "/gated");
+    start_running_and_queued(running, queued);
     char expected[16];
     snprintf(expected, sizeof expected, "\r\n\r\n%d", -EAGAIN);
     const char *answer = live_ask("/gated");
@@ -213,10 +225,7 @@ static void test_client_goes(void)
     live_route("GET", "/gated", handle_work);
     live_start();
     int running = live_dial(), queued = live_dial();
-    live_get(running, "/gated");
-    live_gate_pass(&entered);
-    live_get(queued, "/gated");
-    live_ask("/healthz");
+    start_running_and_queued(running, queued);
     live_reset(queued);
     live_gate_pass(&told);
     check(done_cancelled == 1 && has_run == 0);
@@ -263,10 +272,7 @@ static void test_drain_cuts(void)
     live_route("GET", "/gated", handle_work);
     live_start();
     int running = live_dial(), queued = live_dial();
-    live_get(running, "/gated");
-    live_gate_pass(&entered);
-    live_get(queued, "/gated");
-    live_ask("/healthz");
+    start_running_and_queued(running, queued);
     live_stop();
     check(strstr(live_await_log("event=work_under_way"), "jobs="));
     check(strstr(live_await_log("event=drained"), " cut=2"));
