@@ -541,25 +541,16 @@ class StrangersTest(TakeoverCase):
         downloads = {}
         while len(downloads) < 2:
             download = self.download()
-            downloads.setdefault(self.server_of(download), download)
+            pid = services.server_of(download.sock, [i[0] for i in self.instances(1)])
+            if pid in downloads:
+                download.sock.close()
+            else:
+                downloads[pid] = download
         return downloads
-
-    def server_of(self, download):
-        """The pid of the process that has the other end."""
-        local = f":{self.port:04X}"
-        remote = f":{download.sock.getsockname()[1]:04X}"
-        [inode] = [fields[9] for fields in map(str.split, pathlib.Path("/proc/net/tcp").read_text().splitlines())
-                   if fields[1].endswith(local) and fields[2].endswith(remote)]
-        [pid] = [i[0] for i in self.instances(1) if f"socket:[{inode}]" in open_files(i[0])]
-        return pid
 
     def wait_for_a_tick(self):
         now = clock()
         harness.wait_until(lambda: clock() > now, "the clock of start times goes on")
-
-
-def open_files(pid):
-    return [os.readlink(entry) for entry in pathlib.Path(f"/proc/{pid}/fd").iterdir()]
 
 
 def start_time(pid):
