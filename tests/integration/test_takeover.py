@@ -519,7 +519,7 @@ class StrangersTest(TakeoverCase):
     def test_a_session_of_that_pid(self):
         """One of two old processes has ended, the other one drains on. A stranger gets its pid, and makes a session:
         whoever is in that is not what the old generation has left behind."""
-        self.start("--instances", "2")
+        self.start("--instances", "2", "--drain-timeout", "1h")
         self.kill_supervisor()
         self.take_over("--instances", "2")
         downloads = self.downloads_of_both()

@@ -200,8 +200,10 @@ static bool should_run(const struct world *world, unsigned number)
 
 static bool may_detach(const struct world *world, unsigned closing)
 {
-    if (draining(world) > world_is_leaving(world_generation(world, closing))) return false;
-    if (world_running(world_generation(world, closing)) > 0) return false;
+    for (unsigned n = 1; n <= WALK_GENERATIONS_MAX; n++)
+        if (world_is_leaving(world_generation(world, n)) &&
+            !rpctl_drain_is_emptied(world_generation(world, n)->drain))
+            return false;
     return closing == world->candidate || (world->serving && world->rollout == RPCTL_ROLLOUT_IDLE);
 }
 
@@ -585,17 +587,19 @@ static void check_way_back(const struct world *world, enum rpctl_rollout_state b
 
 static struct rpctl_rollout unpack(const struct world *world)
 {
-    return (struct rpctl_rollout){.state = world->rollout,
-                                  .outcome = world->outcome,
-                                  .has_old = world->has_old,
-                                  .old = look_at_old(world),
-                                  .probes = config->health_count > 0,
-                                  .instances = config->processes,
-                                  .ready = world->ready,
-                                  .health_count = config->health_count,
-                                  .good = world->good,
-                                  .bad = world->bad,
-                                  .baked = world->baked};
+    return (struct rpctl_rollout){
+        .state = world->rollout,
+        .outcome = world->outcome,
+        .has_old = world->has_old,
+        .old = look_at_old(world),
+        .running = world->candidate ? world_running(world_generation(world, world->candidate)) : 0,
+        .probes = config->health_count > 0,
+        .instances = config->processes,
+        .ready = world->ready,
+        .health_count = config->health_count,
+        .good = world->good,
+        .bad = world->bad,
+        .baked = world->baked};
 }
 
 static uint8_t at_most(unsigned value, unsigned limit)

@@ -15,6 +15,7 @@ enum {
     ON_SICK,                        /* too many PROBE_BAD in a row */
     ON_SICK_ALONE,                  /* … and nobody is there to go back to */
     ON_BAKE_OVER_SICK,              /* BAKE_OVER of one that would be sick if there were a way back */
+    ON_NEW_LOSES_ONE,               /* NEW_EXITED after the shift: others of it run, and of old nobody */
     ON_ABORT_IN_VAIN,               /* ABORT after the shift, and nobody is there to go back to */
     TABLE_EVENT_COUNT
 };
@@ -122,6 +123,7 @@ static const struct row table[RPCTL_ROLLOUT_STATE_COUNT][TABLE_EVENT_COUNT] =
                 [ON(NEW_EXITED)] = TO(UNDOING, DO(UNSHIFT)),
                 [ON(ABORT)] = TO(UNDOING, DO(UNSHIFT)),
                 [ON_ABORT_IN_VAIN] = TOO_LATE,
+                [ON_NEW_LOSES_ONE] = TOO_LATE,
                 [ON(INSTANCE_READY)] = TOO_LATE,
                 [ON(DEADLINE)] = TOO_LATE,
                 [ON(PROBE_TIMER)] = TOO_LATE,
@@ -141,6 +143,7 @@ static const struct row table[RPCTL_ROLLOUT_STATE_COUNT][TABLE_EVENT_COUNT] =
                 [ON(NEW_EXITED)] = TO(UNDOING, DO(DISARM), DO(UNSHIFT)),
                 [ON(ABORT)] = TO(UNDOING, DO(DISARM), DO(UNSHIFT)),
                 [ON_ABORT_IN_VAIN] = TOO_LATE,
+                [ON_NEW_LOSES_ONE] = TOO_LATE,
                 [ON(INSTANCE_READY)] = TOO_LATE,
                 [ON(DEADLINE)] = TOO_LATE,
                 [ON(CHECK_FAILED)] = TOO_LATE,
@@ -151,6 +154,7 @@ static const struct row table[RPCTL_ROLLOUT_STATE_COUNT][TABLE_EVENT_COUNT] =
                 [ON(NEW_EXITED)] = TO(UNDOING, DO(UNRETIRE_OLD), DO(UNSHIFT)),
                 [ON(ABORT)] = TO(UNDOING, DO(UNRETIRE_OLD), DO(UNSHIFT)),
                 [ON_ABORT_IN_VAIN] = TOO_LATE,
+                [ON_NEW_LOSES_ONE] = TOO_LATE,
                 [ON(INSTANCE_READY)] = TOO_LATE,
                 [ON(DEADLINE)] = TOO_LATE,
                 [ON(BAKE_OVER)] = TOO_LATE,
@@ -249,6 +253,11 @@ static bool is_shifted(const struct rpctl_rollout *rollout)
     return rollout->state == S(SHIFTING) || rollout->state == S(BAKING) || rollout->state == S(QUIESCING);
 }
 
+static bool nobody_to_go_back_to(const struct rpctl_rollout *rollout)
+{
+    return rollout->old != RPCTL_ROLLOUT_OLD_SERVES;
+}
+
 static bool all_ready(const struct rpctl_rollout *rollout)
 {
     return rollout->ready >= rollout->instances;
@@ -279,6 +288,10 @@ static int column(struct rpctl_rollout *rollout, enum rpctl_rollout_event event)
     case ON(PROBE_BAD): return count_probe_bad(rollout);
     case ON(BAKE_OVER): return bake_over(rollout);
     case ON(DEADLINE): return rollout->baked ? (int)ON(BAKE_OVER) : (int)event;
+    case ON(NEW_EXITED):
+        return is_shifted(rollout) && nobody_to_go_back_to(rollout) && rollout->running > 0
+                   ? (int)ON_NEW_LOSES_ONE
+                   : (int)event;
     case ON(ABORT):
         return is_shifted(rollout) && !rpctl_rollout_can_abort(rollout) ? (int)ON_ABORT_IN_VAIN : (int)event;
     case ON(SHIFTED):

@@ -23,9 +23,9 @@
  * begin.
  *
  * Should the old generation die after the shift, there is no way back while nobody of it is there: an abort
- * does nothing, and a new generation that answers badly is better than none. One that
- * does so at the end of its bake stays until the old one is back, and for good if that takes longer than a
- * release may take to be ready. */
+ * does nothing, a process of the new one that ends is missed, and a new one that answers badly is better than
+ * none. One that does so at the end of its bake stays until the old one is back, and for good if that takes
+ * longer than a release may take to be ready. */
 #ifndef RPCTL_ROLLOUT_H
 #define RPCTL_ROLLOUT_H
 
@@ -131,6 +131,7 @@ struct rpctl_rollout {
     enum rpctl_rollout_state state;
     enum rpctl_rollout_outcome outcome;
     bool has_old;               /* false at the first start */
+    unsigned running;           /* processes of the new generation; kept up to date like `old` */
     enum rpctl_rollout_old old; /* kept up to date by the caller, before each event */
     bool probes;                /* false with --health none */
     unsigned instances;         /* processes of the new generation */

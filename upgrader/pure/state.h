@@ -79,7 +79,8 @@ struct rpctl_state_group {
 
 /* The last time that a process of the generation that serves has ended unasked. */
 struct rpctl_state_crash {
-    unsigned long count; /* of all since the service was started; 0 = none, and nothing else counts */
+    unsigned long
+        count; /* of all since the service was started that were seen; 0 = none, and nothing else counts */
     unsigned generation, instance;
     pid_t pid;
     const char *how;

@@ -506,6 +506,15 @@ static void close_listeners(struct rpctl_leaving *leaving)
     }
 }
 
+/* Who holds listeners is known when a takeover knows all of them. */
+static void watch(struct rpctl_leaving *leaving)
+{
+    if (leaving->resumed && rpctl_takeover_is_undecided(leaving->service))
+        arm(leaving, TIMER_LOOK, on_look, RPCTL_RETRY_MS);
+    else
+        add_job(leaving, RPCTL_DRAIN_DO_WATCH, watch_work, watch_done);
+}
+
 static void act(struct rpctl_leaving *leaving, enum rpctl_drain_action action)
 {
     bool quiescing = leaving->generation->drain.state == RPCTL_DRAIN_QUIESCING;
@@ -525,7 +534,7 @@ static void act(struct rpctl_leaving *leaving, enum rpctl_drain_action action)
         return;
     case RPCTL_DRAIN_DO_DISARM: disarm(leaving); return;
     case RPCTL_DRAIN_DO_DISARM_LOOK: uv_timer_stop(&leaving->timers[TIMER_LOOK]); return;
-    case RPCTL_DRAIN_DO_WATCH: add_job(leaving, action, watch_work, watch_done); return;
+    case RPCTL_DRAIN_DO_WATCH: watch(leaving); return;
     case RPCTL_DRAIN_DO_QUIET: tell_quiet(leaving); return;
     case RPCTL_DRAIN_DO_STOP: stop(leaving); return;
     case RPCTL_DRAIN_DO_KILL: add_job(leaving, action, count_work, count_done); return;

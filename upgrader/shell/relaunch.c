@@ -208,7 +208,7 @@ static void begin_replacement(struct rpctl_service *service, struct rpctl_instan
 static void replace_generation(struct rpctl_service *service, struct rpctl_instance *instance)
 {
     if (!should_run(service, instance->generation)) return;
-    if (service->operation || service->reexec) {
+    if (service->operation || service->takeover || service->reexec) {
         relaunch_after(service, instance, RPCTL_RETRY_MS);
     } else if (instance->replacing) {
         instance->replacing = false;

@@ -73,8 +73,9 @@ static void answer_abort(struct rpctl_service *service, struct rpctl_control_cli
     if (!operation) {
         rpctl_control_client_reject(
             client, RPCTL_EXIT_FAILED,
-            drains ? "too late to abort: the new generation serves, the old one is draining"
-                   : "nothing to abort: no operation is under way");
+            service->takeover ? "a takeover cannot be aborted; see: rpctl status"
+            : drains          ? "too late to abort: the new generation serves, the old one is draining"
+                              : "nothing to abort: no operation is under way");
         return;
     }
     if (rpctl_rollout_is_undoing(&service->rollout)) {

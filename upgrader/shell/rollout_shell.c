@@ -86,6 +86,20 @@ static void end_quiesce(struct rpctl_operation *operation, const struct rpctl_ge
                             "%u queued or half-open left at the bound", left);
 }
 
+/* As ordered; longer where an unhealthy one had to wait for the old one. */
+static double bake_seconds(const struct rpctl_operation *operation)
+{
+    double lasted_ms = rpctl_operation_phase_ms(operation), ordered_ms = operation->policy.bake_ms;
+
+    return (lasted_ms > ordered_ms + RPCTL_BAKE_SLACK_MS ? lasted_ms : ordered_ms) / 1000.0;
+}
+
+static const char *bake_text(const struct rpctl_rollout *rollout)
+{
+    if (!rollout->probes) return "not probed";
+    return rollout->bad >= rollout->health_count ? "unhealthy" : "healthy";
+}
+
 static void end_phase(struct rpctl_service *service, enum rpctl_rollout_state state)
 {
     struct rpctl_operation *operation = service->operation;
@@ -97,8 +111,8 @@ static void end_phase(struct rpctl_service *service, enum rpctl_rollout_state st
     case RPCTL_ROLLOUT_PROVING: end_health(service); return;
     case RPCTL_ROLLOUT_SHIFTING: rpctl_operation_end(operation, NULL, "100 %% of new connections"); return;
     case RPCTL_ROLLOUT_BAKING:
-        rpctl_operation_end(operation, NULL, "%.1f s%s", operation->policy.bake_ms / 1000.0,
-                            service->rollout.probes ? ", healthy" : ", not probed");
+        rpctl_operation_end(operation, NULL, "%.1f s, %s", bake_seconds(operation),
+                            bake_text(&service->rollout));
         return;
     case RPCTL_ROLLOUT_QUIESCING: end_quiesce(operation, service->serving); return;
     default: rpctl_operation_end(operation, NULL, "%s", ""); return;
@@ -400,9 +414,15 @@ static enum rpctl_rollout_old look_at_old(const struct rpctl_generation *old)
     return found;
 }
 
-bool rpctl_rollout_shell_can_abort(struct rpctl_service *service)
+static void look_around(struct rpctl_service *service)
 {
     if (service->serving) service->rollout.old = look_at_old(service->serving);
+    service->rollout.running = service->candidate ? rpctl_generation_running(service->candidate) : 0;
+}
+
+bool rpctl_rollout_shell_can_abort(struct rpctl_service *service)
+{
+    look_around(service);
     return rpctl_rollout_can_abort(&service->rollout);
 }
 
@@ -411,7 +431,7 @@ static void step(struct rpctl_service *service, const struct rpctl_posted *poste
     enum rpctl_rollout_state before = service->rollout.state;
     struct rpctl_rollout_step result;
 
-    if (service->serving) service->rollout.old = look_at_old(service->serving);
+    look_around(service);
     result = rpctl_rollout_step(&service->rollout, posted->event);
     assert(result.possible);
     if (before != service->rollout.state) {
@@ -420,6 +440,10 @@ static void step(struct rpctl_service *service, const struct rpctl_posted *poste
                           rpctl_rollout_state_name(service->rollout.state));
         report(service, before, posted->why);
     }
+    if (posted->event == RPCTL_ROLLOUT_ON_NEW_EXITED && before == service->rollout.state &&
+        service->operation && !rpctl_rollout_is_undoing(&service->rollout))
+        rpctl_operation_warn(service->operation, "%s; the others serve on, for generation %u has died",
+                             posted->why, service->operation->from);
     rpctl_keeper_changed(&service->keeper);
     for (size_t i = 0; i < result.action_count; i++) act(service, result.actions[i]);
 }

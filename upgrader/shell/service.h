@@ -27,6 +27,7 @@
 #define RPCTL_STOP_GRACE_MS     5000 /* for a release that failed before the shift: SIGTERM to SIGKILL */
 #define RPCTL_PROBE_TIMEOUT_MS  2000 /* for the answer to one probe */
 #define RPCTL_RETRY_MS          100  /* after a steering call that has no way out but to succeed */
+#define RPCTL_BAKE_SLACK_MS     100  /* a bake that lasts longer than ordered was prolonged */
 #define RPCTL_PARENT_GRACE_MS   1000 /* for `rpctl start` to follow the start before it begins */
 #define RPCTL_LISTEN_POLL_MS    10   /* between two looks at what a server that tells nothing listens on */
 #define RPCTL_LOG_KEEP_BYTES    (16u << 20) /* of each generation's log */

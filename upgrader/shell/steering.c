@@ -359,11 +359,18 @@ static void close_done(struct rpctl_job *job)
 /* Not while an operation needs the pin: a candidate that is being stopped may still listen, and would get
  * traffic. Nor while a process of a generation that is leaving, or may have to when a takeover has decided,
  * runs: one that was starting when it was told to stop may begin to listen yet. */
+static bool somebody_leaves(const struct rpctl_service *service)
+{
+    for (const struct rpctl_generation *generation = service->generations; generation;
+         generation = generation->next)
+        if (rpctl_generation_is_leaving(generation) && !rpctl_drain_is_emptied(generation->drain.state))
+            return true;
+    return false;
+}
+
 static bool may_detach(const struct rpctl_service *service, const struct rpctl_generation *closing)
 {
-    unsigned others = rpctl_service_draining(service) - rpctl_generation_is_leaving(closing);
-
-    if (others > 0 || rpctl_generation_running(closing) > 0) return false;
+    if (somebody_leaves(service)) return false;
     if (closing == service->candidate) return true;
     return service->serving && service->rollout.state == RPCTL_ROLLOUT_IDLE;
 }
@@ -500,7 +507,7 @@ void rpctl_steering_attend(struct rpctl_service *service, struct rpctl_generatio
     }
     take_attendance(job, generation);
     job->flag = service->rollout.state == RPCTL_ROLLOUT_IDLE;
-    job->may_detach = job->flag && rpctl_service_draining(service) == 0;
+    job->may_detach = job->flag && !somebody_leaves(service);
     start(job, attend_work, attend_done);
 }
 

@@ -27,6 +27,7 @@ struct rpctl_takeover {
     enum rpctl_recovery_outcome outcome;
     unsigned way_back; /* generation that can still serve, where new is to serve; 0 = none */
     struct rpctl_trial *trial;
+    bool has_failed_trial;                /* all goes back */
     struct rpctl_generation *tried;       /* … whose it is */
     char warning[RP_ERROR_MESSAGE_BYTES]; /* about the state */
 };
@@ -234,6 +235,7 @@ static void go_on_with(struct rpctl_takeover *takeover, struct rpctl_generation 
     note_release(takeover);
     rpctl_keeper_release(&service->keeper);
     rpctl_service_relaunch_missing(service, generation);
+    rpctl_service_attend(service); /* somebody of it may have ended since its listeners were learnt */
     leave_others(service);
     if (rpctl_service_draining(service) > 0)
         rpctl_operation_begin(takeover->operation, "drain", 0);
@@ -262,12 +264,17 @@ static void on_tried(bool good, const char *text, void *data)
         rpctl_operation_warn(takeover->operation,
                              "generation %u is unhealthy: all goes back to generation %u", number,
                              takeover->way_back);
+        takeover->has_failed_trial = true;
         takeover->outcome = RPCTL_RECOVERY_UNDONE;
         rpctl_operation_begin(takeover->operation, "steer", 0);
         steer_to(takeover, takeover->way_back);
         return;
     }
-    rpctl_operation_end(takeover->operation, NULL, "%s", text);
+    rpctl_operation_end(takeover->operation, NULL, "%s%s", good ? "" : "unhealthy: ", text);
+    if (!good)
+        rpctl_operation_warn(takeover->operation,
+                             "generation %u is unhealthy and serves on, for generation %u has died", number,
+                             takeover->way_back);
     go_on_with(takeover, takeover->tried);
 }
 
@@ -362,7 +369,11 @@ static void decide(struct rpctl_takeover *takeover)
         start_anew(takeover);
         return;
     }
-    takeover->way_back = recovery.other;
+    if (takeover->has_failed_trial && can_go_back(takeover))
+        recovery = (struct rpctl_recovery){.serving = takeover->way_back, .outcome = RPCTL_RECOVERY_UNDONE};
+    else
+        takeover->way_back = recovery.other;
+    takeover->outcome = recovery.outcome;
     if (!takeover->steering) rpctl_operation_begin(takeover->operation, "steer", 0);
     takeover->steering = true;
     steer_to(takeover, recovery.serving);

@@ -230,6 +230,23 @@ Test(rollout, an_abort_leads_back_only_to_somebody)
     }
 }
 
+Test(rollout, one_process_that_ends_is_missed_while_nobody_is_there_to_go_back_to)
+{
+    struct rpctl_rollout rollout = rollout_in(RPCTL_ROLLOUT_BAKING);
+
+    rollout.old = RPCTL_ROLLOUT_OLD_RETURNS;
+    rollout.running = 1;
+    cr_expect(rpctl_rollout_step(&rollout, RPCTL_ROLLOUT_ON_NEW_EXITED).possible);
+    cr_expect_eq(rollout.state, RPCTL_ROLLOUT_BAKING);
+    rollout.running = 0;
+    rpctl_rollout_step(&rollout, RPCTL_ROLLOUT_ON_NEW_EXITED);
+    cr_expect_eq(rollout.state, RPCTL_ROLLOUT_UNDOING);
+    rollout = rollout_in(RPCTL_ROLLOUT_BAKING);
+    rollout.running = 1;
+    rpctl_rollout_step(&rollout, RPCTL_ROLLOUT_ON_NEW_EXITED);
+    cr_expect_eq(rollout.state, RPCTL_ROLLOUT_UNDOING);
+}
+
 Test(rollout, an_abort_before_the_shift_needs_nobody)
 {
     struct rpctl_rollout rollout = rollout_in(RPCTL_ROLLOUT_PROVING);
