@@ -73,7 +73,8 @@ struct rp_request_events {
     /* After RP_WRITE_WAIT: write on. */
     void (*writable)(struct rp_request *request, void *state);
     /* The request is over: `complete` if the whole response was handed to the kernel or is queued for it.
-     * Free the state here; the request is invalid afterwards. */
+     * Free the state here; the request is invalid afterwards. No work and no timer can be started any more
+     * (-ECANCELED). */
     void (*ended)(struct rp_request *request, bool complete, void *state);
 };
 
@@ -102,8 +103,8 @@ int rp_request_after(struct rp_request *request, uint32_t delay_ms,
  * `done`.
  *
  * One at a time for each request. -EBUSY: it is under way; -EAGAIN: the worker has jobs_per_worker of them:
- * answer with 503; -ECANCELED: the client has gone; -ENOTSUP: pool_threads is 0; -ENOMEM. Then neither is
- * called. */
+ * answer with 503; -ECANCELED: the client has gone, or the request is over; -ENOTSUP: pool_threads is 0;
+ * -ENOMEM. Then neither is called. */
 int rp_request_work(struct rp_request *request, void (*work)(void *data),
                     void (*done)(struct rp_request *request, int status, void *data), void *data);
 

@@ -41,7 +41,6 @@ static void on_closed(uv_handle_t *handle)
     struct rp_worker *worker = connection->worker;
     connection->closed = true;
     rp_buffer_free(&connection->held);
-    rp_admission_leave(worker->service->admission, (const struct sockaddr *)&connection->peer);
     if (connection->request && connection->request->work) rp_request_work_cancel(connection->request);
     free_closed(connection);
     rp_worker_connection_closed(worker);
@@ -53,6 +52,8 @@ void rp_connection_close(struct rp_connection *connection)
     connection->closing = true;
     rp_deadlines_remove(&connection->deadline);
     rp_list_remove(&connection->resume);
+    /* Before its client can see the end, and come again. */
+    rp_admission_leave(connection->worker->service->admission, (const struct sockaddr *)&connection->peer);
     uv_close((uv_handle_t *)&connection->tcp, on_closed);
 }
 
@@ -65,6 +66,8 @@ static void on_shutdown(uv_shutdown_t *shutdown, int status)
     if (connection->closing) return;
     connection->shut = true;
     connection->progress = true;
+    connection->linger_until_ms =
+        rp_worker_now_ms(connection->worker) + connection->worker->service->limits.linger_max_ms;
     if (status < 0 || connection->ended)
         rp_connection_close(connection);
     else
@@ -88,8 +91,6 @@ void rp_connection_half_close(struct rp_connection *connection)
     rp_output_flush(connection);
     if (connection->closing) return;
     connection->lingering = true;
-    connection->linger_until_ms =
-        rp_worker_now_ms(connection->worker) + connection->worker->service->limits.linger_max_ms;
     rp_buffer_free(&connection->held);
     connection->ahead_bytes = 0;
     if (start_shutdown(connection) < 0) rp_connection_close(connection);
@@ -275,6 +276,7 @@ static void take_end(struct rp_connection *connection, ssize_t reason)
 static void take_late_input(struct rp_connection *connection)
 {
     const struct rp_worker *worker = connection->worker;
+    if (!connection->shut) return; /* our response is not out: whether that is taken is what counts */
     if (worker->draining || connection->late || rp_worker_now_ms(worker) >= connection->linger_until_ms)
         return;
     connection->progress = true;
@@ -382,6 +384,11 @@ int rp_connection_open(struct rp_worker *worker, int fd, const struct sockaddr_s
         rp_connection_close(connection);
         return result;
     }
-    take_first_input(connection, fd);
+    /* In a drain the accept queues are emptied first, without a handler in between: the listeners are to
+     * close. */
+    if (worker->draining)
+        settle(connection);
+    else
+        take_first_input(connection, fd);
     return 0;
 }

@@ -271,6 +271,7 @@ void rp_exchange_finish(struct rp_connection *connection, bool complete)
     if (request->work) return;
     connection->request = NULL;
     complete = request->complete && !request->aborted;
+    request->over = true;
     if (request->timer) rp_request_timer_close(request->timer);
     if (request->events && request->events->ended) request->events->ended(request, complete, request->state);
     rp_buffer_free(&request->body);

@@ -71,6 +71,7 @@ struct rp_request {
     struct rp_request_timer *timer;
     struct rp_request_work *work; /* under way on another thread: the request stays until it is over */
     bool complete;                /* it was finished as that before the work was over */
+    bool over;                    /* `ended` is being told: nothing can be started for it any more */
 };
 
 /* ---- for the connection, from its parse loop ---- */

@@ -104,6 +104,7 @@ int rp_request_after(struct rp_request *request, uint32_t delay_ms,
                      void (*callback)(struct rp_request *request, void *state), void *state)
 {
     if (delay_ms > RP_REQUEST_TIMER_MS_MAX) return -EINVAL;
+    if (request->over) return -ECANCELED;
     if (!request->timer) {
         int result = rp_request_timer_new(&request->timer, &request->connection->worker->loop, request);
         if (result < 0) return result;

@@ -19,8 +19,8 @@ int rp_request_work(struct rp_request *request, void (*work)(void *data),
 {
     struct rp_worker *worker = request->connection->worker;
     const struct rp_service *service = worker->service;
+    if (request->over || request->connection->closing) return -ECANCELED;
     if (service->pool->thread_count == 0) return -ENOTSUP;
-    if (request->connection->closing) return -ECANCELED;
     if (request->work) return -EBUSY;
     if (worker->jobs >= service->limits.jobs_per_worker) return -EAGAIN;
     struct rp_request_work *started = malloc(sizeof *started);

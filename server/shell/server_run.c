@@ -85,16 +85,20 @@ void rp_server_on_wake(uv_async_t *wake)
     struct rp_server *server = wake->data;
     if (!server->workers) return;
     take_stop_requests(server);
-    if (!server->stopping_told && atomic_load(&server->board.stopped) == server->worker_count) {
+    /* The last first: what a worker reports between two looks is seen at the next wake-up. */
+    bool done = atomic_load(&server->board.done) == server->worker_count;
+    bool finished = atomic_load(&server->board.finished) == server->worker_count;
+    bool stopped = atomic_load(&server->board.stopped) == server->worker_count;
+    if (!server->stopping_told && stopped) {
         server->stopping_told = true;
         rp_service_log(&server->service, "event=listeners_closed");
         rp_lifecycle_stopping(server->lifecycle);
     }
-    if (!server->drained_told && atomic_load(&server->board.finished) == server->worker_count) {
+    if (!server->drained_told && finished) {
         server->drained_told = true;
         report_drained(server);
     }
-    if (atomic_load(&server->board.done) == server->worker_count) uv_unref((uv_handle_t *)&server->wake);
+    if (done) uv_unref((uv_handle_t *)&server->wake);
 }
 
 /* ---- the start ---- */

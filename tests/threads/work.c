@@ -81,10 +81,16 @@ static void work_done(struct rp_request *request, int status, void *data)
     live_gate_open(&told, 1);
 }
 
+static void give_up(struct rp_request *request, void *state)
+{
+    (void)state;
+    rp_response_text(request, 504, "too slow");
+}
+
 static void on_ended(struct rp_request *request, bool complete, void *state)
 {
-    (void)request;
-    (void)state;
+    check(rp_request_work(request, do_work, work_done, state) == -ECANCELED);
+    check(rp_request_after(request, 0, give_up, state) == -ECANCELED);
     atomic_fetch_add(complete ? &ended_complete : &ended_incomplete, 1);
 }
 
@@ -125,12 +131,6 @@ static void handle_first_answer(struct rp_request *request, void *user)
     (void)user;
     start_work(request, 1);
     check(rp_response_text(request, 200, "at once") == 0);
-}
-
-static void give_up(struct rp_request *request, void *state)
-{
-    (void)state;
-    rp_response_text(request, 504, "too slow");
 }
 
 static void handle_with_timeout(struct rp_request *request, void *user)
