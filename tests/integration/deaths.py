@@ -47,7 +47,7 @@ class Death:
         Traffic has left the old generation when the shift is over, and a new one that is not promoted when the result
         says so. In the place of one of the generation that serves another process is launched. It gets the listeners,
         so whoever comes after the death stands in a queue that will be served; except in that of an old process for
-        which the next one was not launched at once, because it had died before: the upgrade may be over earlier."""
+        which no other one was launched, because the upgrade was over earlier."""
         promoted = code in (0, 7)
         self.shifting = ("shift", "begin") in times
         self.draining = ("drain", "begin") in times
@@ -55,8 +55,8 @@ class Death:
         if self.is_new and not promoted:
             self.steered_ns = max(self.gone_ns, times["result", "end"])
         elif not self.is_new and promoted:
-            at_once = re.search(rf" crash={self.pid} .* failures=1 ", told)
-            self.steered_ns = min(self.gone_ns, times["shift", "end"]) if at_once else times["shift", "end"]
+            again = re.search(rf" (gen=\d+ instance=\d+) crash={self.pid} [^$]* \1 launched=", told)
+            self.steered_ns = min(self.gone_ns, times["shift", "end"]) if again else times["shift", "end"]
 
     def objections(self, losses):
         """Why those requests cannot have been lost with it."""

@@ -160,10 +160,11 @@ def _listener_inodes(table_path, port):
 
 def server_of(client, pids):
     """Which of the processes has the other end of this IPv4 connection."""
-    port = client.getsockname()[1]
+    wanted = [f"{port:04X}" for port in (client.getpeername()[1], client.getsockname()[1])]
     with open("/proc/net/tcp", encoding="ascii") as table:
         rows = [line.split() for line in table][1:]
-    (inode,) = [row[9] for row in rows if int(row[2].rpartition(":")[2], 16) == port]
+    (inode,) = [row[9] for row in rows
+                if [end.rpartition(":")[2] for end in row[1:3]] == wanted and row[3] == harness.TCP_STATES["ESTABLISHED"]]
     (pid,) = [pid for pid in pids if f"socket:[{inode}]" in open_files(pid)]
     return pid
 

@@ -118,12 +118,12 @@ class DeathTest(unittest.TestCase):
     def test_after_the_shift(self):
         """At an old one, be it dead or not, there is nothing any more; and while the next one serves its queue nothing
         is lost that came after its death."""
-        at_once = " instance=1 crash=7 how=\"signal 9 (SIGKILL)\" lived_ms=900 failures=1 restarts=0 next=relaunch"
-        later = at_once.replace("failures=1", "failures=2")
+        never = " gen=1 instance=1 crash=7 how=\"signal 9 (SIGKILL)\" lived_ms=900 failures=1 restarts=0 next=relaunch\n"
+        again = never + "2026-11-26T05:00:00Z rpctl pid=3 service=default gen=1 instance=1 launched=9\n"
         self.assertIn("begun", self.objection(self.old(gone_ns=150), connect_ns=111))
-        self.assertIn("begun", self.objection(self.old(gone_ns=105), told=at_once, connect_ns=106))
-        self.assertEqual(self.objection(self.old(gone_ns=105), told=later, connect_ns=109), "")
-        self.assertIn("begun", self.objection(self.old(gone_ns=105), told=later, connect_ns=111))
+        self.assertIn("begun", self.objection(self.old(gone_ns=105), told=again, connect_ns=106))
+        self.assertEqual(self.objection(self.old(gone_ns=105), told=never, connect_ns=109), "")
+        self.assertIn("begun", self.objection(self.old(gone_ns=105), told=never, connect_ns=111))
 
     def test_after_the_result(self):
         self.assertEqual(self.objection(self.new(), code=3, connect_ns=199), "")
