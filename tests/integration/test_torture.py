@@ -1,54 +1,25 @@
-"""Whatever allocation or system call of the supervisor fails, the outcome is one of the documented ones, and it is true;
-and whichever is the last it makes, the next supervisor has all in hand.
+"""Whatever allocation or system call of the supervisor fails, the outcome is one of the documented ones, and it is true.
 
-Each run takes others of the many; which, is printed. tests/torture.sh takes all of them.
+Each run takes others of the many; tests/torture.sh takes all of them.
 """
 
 import os
-import random
 import signal
 
 import harness
 import torture
+import torture_sample
 
-RARE = 2  # calls of one function in an operation: each of them fails
 # Between two that fail.
 MEMORY_STEP = 83 if harness.SANITIZED else 41
 FOREIGN_STEP = 701 if harness.SANITIZED else 401
 CRASH_STEP = 31 if harness.SANITIZED else 11
 START_STEP = 97 if harness.SANITIZED else 59
-TAKEOVER_STEP = 149 if harness.SANITIZED else 79
 STOP_STEP = 61 if harness.SANITIZED else 31
 SWEEP_CALLS = {"opendir", "readdir", "closedir", "open", "read", "close", "getsid", "pidfd_open", "pidfd_send_signal"}
 
 
-class TortureTest(harness.Case):
-    def setUp(self):
-        super().setUp()
-        seed = random.SystemRandom().randrange(1 << 32)
-        self.random = random.Random(seed)
-        print(f"seed {seed}", flush=True)
-
-    def offset(self, step):
-        first = self.random.randrange(step) + 1
-        print(f"every {step}th from {first}", flush=True)
-        return first
-
-    def choose(self, count):
-        """Which of the calls of one function fail."""
-        every = range(1, count + 1)
-        return every if count <= RARE else [self.random.choice(every)]
-
-    def under_load(self, scenario, kind, work):
-        run, what = torture.new(self, scenario)
-        run.start()
-        with run.load() as load:
-            work(run, what, kind)
-            run.upgrade()
-            total = self.assert_spotless(load)["total"]
-        run.figure(scenario, kind, f"; {total['answers']} answers, {total['failed']} requests failed")
-        run.stop()
-
+class TortureTest(torture_sample.SampleCase):
     def test_memory(self):
         self.under_load("upgrade", "memory", lambda run, *what: run.every(*what, self.offset(MEMORY_STEP), MEMORY_STEP))
 
@@ -61,22 +32,6 @@ class TortureTest(harness.Case):
 
     def test_leaving(self):
         self.under_load("leaving", "call", lambda run, *what: run.of_each_call(*what, self.choose, SWEEP_CALLS))
-
-    def test_killed(self):
-        """The supervisor, instead of one call of each function."""
-        self.under_load("killed", "call", lambda run, *what: run.of_each_call(*what, self.choose))
-
-    def test_killed_before_the_stop_signal(self):
-        """The state says that the old generation drains, but it was not told: the next supervisor tells it."""
-        run = torture.Torture(self)
-        run.start()
-        run.fail("killed", "call", 1, "pidfd_send_signal")
-        log = self.box.rpctl_dir / f"default/log/generation-{run.generation - 1}.log"
-        self.assertIn("event=drained", log.read_text())
-        run.stop()
-
-    def test_killed_in_a_takeover(self):
-        self.under_load("takeover", "call", lambda run, *what: run.every(*what, self.offset(TAKEOVER_STEP), TAKEOVER_STEP))
 
     def every(self, scenario, step):
         run, what = torture.new(self, scenario)
