@@ -235,8 +235,10 @@ static void go_on_with(struct rpctl_takeover *takeover, struct rpctl_generation 
     note_release(takeover);
     rpctl_keeper_release(&service->keeper);
     rpctl_service_relaunch_missing(service, generation);
-    rpctl_service_attend(service); /* somebody of it may have ended since its listeners were learnt */
     leave_others(service);
+    /* Somebody of it may have ended since its listeners were learnt. Not before the others leave: it may
+     * detach. */
+    rpctl_service_attend(service);
     if (rpctl_service_draining(service) > 0)
         rpctl_operation_begin(takeover->operation, "drain", 0);
     else
