@@ -250,8 +250,11 @@ static int begin(struct rpctl_check *check, const struct rp_address *target, int
         }
     }
     check->connecting.data = check;
-    return uv_tcp_connect(&check->connecting, &check->tcp, (const struct sockaddr *)&target->storage,
-                          on_connect);
+    int r = uv_tcp_connect(&check->connecting, &check->tcp, (const struct sockaddr *)&target->storage,
+                           on_connect);
+    uv_os_fd_t fd;
+    check->result.no_socket = r < 0 && uv_fileno((uv_handle_t *)&check->tcp, &fd) < 0;
+    return r;
 }
 
 static void init_handles(struct rpctl_check *check, uv_loop_t *loop)

@@ -24,10 +24,11 @@ struct rpctl_check_request {
 };
 
 struct rpctl_check_result {
-    bool good;  /* connected (TCP); a whole 2xx answer (HTTP) */
-    int error;  /* 0 when an answer came, or -errno: -ECONNREFUSED, -ECONNRESET, -ETIMEDOUT (no answer
-                   in time), -EPROTO (garbage), -ENODATA (closed without a whole answer), -ECANCELED, … */
-    int status; /* HTTP status, 0 = none */
+    bool good;      /* connected (TCP); a whole 2xx answer (HTTP) */
+    int error;      /* 0 when an answer came, or -errno: -ECONNREFUSED, -ECONNRESET, -ETIMEDOUT (no answer
+                       in time), -EPROTO (garbage), -ENODATA (closed without a whole answer), -ECANCELED, … */
+    bool no_socket; /* this process could open none (EMFILE, ENFILE, …): nothing is said of the server */
+    int status;     /* HTTP status, 0 = none */
     uint64_t latency_ns;               /* from start to the last byte of the answer, or to the failure */
     char text[RPCTL_CHECK_TEXT_BYTES]; /* "GET /healthz 200", "connection refused", "no answer in 2 s" */
 };

@@ -63,7 +63,7 @@ static void on_checked(const struct rpctl_check_result *result, void *data)
     struct rpctl_witness_figures *figures = &witness->figures;
     request->check = NULL;
     witness->in_flight--;
-    if (result->error != -ECANCELED) {
+    if (result->error != -ECANCELED && !result->no_socket) {
         figures->requests++;
         if (result->latency_ns > figures->slowest_ns) figures->slowest_ns = result->latency_ns;
         if (!result->good) note_failure(witness, request->address, result->text);
@@ -92,7 +92,7 @@ static void begin_request(struct rpctl_witness *witness)
         .path = witness->path,
         .timeout_ms = RPCTL_WITNESS_TIMEOUT_MS,
     };
-    /* Without memory there is no request: our want, not the service's failure. */
+    /* Without memory or a socket there is no request: our want, not the service's failure. */
     int r = rpctl_check_start(witness->timer.loop, &check, on_checked, request, &request->check);
     if (r == 0) witness->in_flight++;
 }

@@ -19,7 +19,7 @@
 struct rpctl_witness;
 
 struct rpctl_witness_figures {
-    unsigned long requests; /* finished, good and failed */
+    unsigned long requests; /* finished, good and failed; not those for which rpctl had no socket */
     unsigned long failed;
     uint64_t slowest_ns; /* of all finished */
     /* "127.0.0.1:80: connection refused"; "" = none */

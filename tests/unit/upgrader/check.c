@@ -350,6 +350,7 @@ Test(check, bound_socket_is_closed_whatever_comes)
     cr_assert_eq(uv_run(&loop, UV_RUN_DEFAULT), 0);
     cr_assert_eq(count_open_fds(), fds);
     expect_result(false, -ECONNREFUSED, "connection refused");
+    cr_assert_not(result.no_socket);
     close(closed);
 }
 
@@ -366,6 +367,7 @@ Test(check, out_of_descriptors)
     start(get("/"));
     setrlimit(RLIMIT_NOFILE, &before);
     expect_result(false, -EMFILE, "too many open files in rpctl (ulimit -n)");
+    cr_assert(result.no_socket);
 }
 
 /* --- giving up --- */

@@ -3,6 +3,7 @@
 #include "fixture.h"
 
 #include <criterion/criterion.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -132,6 +133,33 @@ Test(witness, stopped_before_its_first_request)
     expect_loop_empty(&loop);
     cr_assert_eq(callbacks, 1);
     cr_assert_eq(figures.requests, 0);
+}
+
+static void stop_it(uv_timer_t *timer)
+{
+    uv_close((uv_handle_t *)timer, NULL);
+    stop();
+}
+
+/* Our own want is not the service's failure. */
+Test(witness, requests_without_a_descriptor_do_not_count)
+{
+    uv_timer_t timer;
+    struct rlimit limit, before;
+    start_server(0, OK);
+    uv_run(&loop, UV_RUN_NOWAIT);
+    getrlimit(RLIMIT_NOFILE, &before);
+    limit = before;
+    limit.rlim_cur = 3;
+    setrlimit(RLIMIT_NOFILE, &limit);
+    uv_timer_init(&loop, &timer);
+    uv_timer_start(&timer, stop_it, 50, 0);
+    start(1, RPCTL_HEALTH_HTTP, "/", 1000);
+    expect_loop_empty(&loop);
+    setrlimit(RLIMIT_NOFILE, &before);
+    cr_assert_eq(callbacks, 1);
+    cr_assert_eq(figures.requests, 0);
+    cr_assert_eq(figures.failed, 0, "%s", figures.first_failure);
 }
 
 /* The server keeps the request under way until the witness has been stopped, then answers. */
