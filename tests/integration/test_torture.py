@@ -11,9 +11,9 @@ import torture
 import torture_sample
 
 # Between two that fail.
-MEMORY_STEP = 83 if harness.SANITIZED else 41
-FOREIGN_STEP = 701 if harness.SANITIZED else 401
-CRASH_STEP = 31 if harness.SANITIZED else 11
+MEMORY_STEP = 211 if harness.SANITIZED else 41
+FOREIGN_STEP = 1401 if harness.SANITIZED else 401
+CRASH_STEP = 61 if harness.SANITIZED else 11
 START_STEP = 97 if harness.SANITIZED else 59
 STOP_STEP = 61 if harness.SANITIZED else 31
 SWEEP_CALLS = {"opendir", "readdir", "closedir", "open", "read", "close", "getsid", "pidfd_open", "pidfd_send_signal"}
