@@ -1,5 +1,6 @@
 #include "pure/authority.h"
 
+#include <stdint.h>
 #include <string.h>
 
 static bool is_digit(char c)
@@ -12,23 +13,25 @@ static bool is_hex_digit(char c)
     return is_digit(c) || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F');
 }
 
+/* Unreserved and sub-delims (RFC 3986, 2), but for the comma, which would join two Host fields into one. */
 static bool is_name_char(char c)
 {
-    bool letter = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
-    return letter || is_digit(c) || (c != '\0' && strchr("-._~!$&'()*+;=", c));
+    static const uint32_t name_chars[4] = {0, 0x2bff6fd2, 0x87fffffe, 0x47fffffe};
+    unsigned char byte = (unsigned char)c;
+    return byte < 128 && (name_chars[byte / 32] >> (byte % 32) & 1) != 0;
 }
 
 /* Bytes of a name or an IPv4 address; stops before what is none. */
 static size_t name_length(const char *text, size_t length)
 {
     size_t at = 0;
-    while (at < length) {
+    for (;;) {
+        while (at < length && is_name_char(text[at])) at++;
         bool escape =
             length - at >= 3 && text[at] == '%' && is_hex_digit(text[at + 1]) && is_hex_digit(text[at + 2]);
-        if (!escape && !is_name_char(text[at])) break;
-        at += escape ? 3 : 1;
+        if (!escape) return at;
+        at += 3;
     }
-    return at;
 }
 
 /* Bytes of "[…]", an IPv6 address or what may come after it; 0 when it is none. */

@@ -1,6 +1,7 @@
 #include "pure/authority.h"
 
 #include <criterion/criterion.h>
+#include <ctype.h>
 #include <string.h>
 
 Test(authority, hosts_with_and_without_port)
@@ -20,4 +21,14 @@ Test(authority, everything_else)
     for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++)
         cr_assert_not(rp_authority_ok(texts[i], strlen(texts[i])), "%s", texts[i]);
     cr_assert_not(rp_authority_ok("a\0b", 3));
+}
+
+Test(authority, each_byte_of_a_name)
+{
+    for (int byte = 1; byte < 256; byte++) {
+        const char text[] = {'a', (char)byte, '\0'};
+        bool expected =
+            (byte < 128 && isalnum(byte)) || strchr("-._~!$&'()*+;=", byte) || byte == ':' /* no port */;
+        cr_assert_eq(rp_authority_ok(text, 2), expected, "%d", byte);
+    }
 }
