@@ -134,10 +134,23 @@ static size_t run_of(unsigned char state, const char *bytes, size_t length)
     return run;
 }
 
+/* Of the versions that there are, all bytes at once. */
+static size_t skip_version(struct rp_head_scan *scan, const char *bytes, size_t length, size_t head_bytes_max)
+{
+    size_t size = sizeof "HTTP/1.1" - 1;
+    if (scan->version_bytes > 0 || length < size || head_bytes_max - scan->bytes < size) return 0;
+    if (memcmp(bytes, "HTTP/1.1", size) != 0 && memcmp(bytes, "HTTP/1.0", size) != 0) return 0;
+    scan->version_bytes = (unsigned char)size;
+    scan->major = '1';
+    scan->bytes += size;
+    return size;
+}
+
 /* Up to the limits, so that it is the step that meets them. */
 static size_t skip_run(struct rp_head_scan *scan, const char *bytes, size_t length, size_t target_bytes_max,
                        size_t head_bytes_max)
 {
+    if (scan->state == VERSION) return skip_version(scan, bytes, length, head_bytes_max);
     size_t most = head_bytes_max - scan->bytes;
     bool target = scan->state == TARGET;
     if (target && target_bytes_max - scan->target_bytes < most) most = target_bytes_max - scan->target_bytes;
