@@ -84,8 +84,11 @@ class Protocol(unittest.TestCase):
             if status < 200:
                 client.send(next(pieces))
             else:
-                self.check_answer(answer, checks, row.then == "close" and i == len(row.answers) - 1)
-        if row.then == "close":
+                self.check_answer(answer, checks, row.then != "keep" and i == len(row.answers) - 1)
+        if row.then == "gone":
+            with contextlib.suppress(ConnectionResetError):
+                self.assertTrue(client.ended(), client.bytes)
+        elif row.then == "close":
             self.assertTrue(client.ended(), client.bytes)
         else:
             self.assertEqual(client.get("/healthz").body, b"ok\n")
