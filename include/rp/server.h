@@ -4,7 +4,10 @@
  * the `user` pointers of handlers, hooks and log point to: that must outlive the server. All functions: on
  * one thread at a time, except rp_server_stop. One thread (the caller's) handles signals and the lifecycle;
  * each worker thread has a loop and listeners of its own, so that a request never meets a lock or another
- * thread, unless its handler sends work to the threads for blocking work (rp_request_work).
+ * thread, unless its handler sends work to the threads for blocking work (rp_request_work). The kernel
+ * spreads new connections over the listeners by a hash; a worker that has got clearly more than another hands
+ * over what it accepts, so a connection stays with one worker from its first request on, and all have about
+ * as many.
  *
  *   rp_server_new -> rp_server_route… -> rp_server_run (blocks until the drain is over) -> rp_server_free
  *

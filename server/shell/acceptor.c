@@ -2,6 +2,7 @@
 
 #include "linux/accept.h"
 #include "shell/admission.h"
+#include "shell/balance.h"
 #include "shell/connection.h"
 #include "shell/worker.h"
 
@@ -32,14 +33,19 @@ static const char *refusal_text(int code)
     return code == -EUSERS ? "address_limit" : "no_memory";
 }
 
-static void open_connection(struct rp_worker *worker, int fd, const struct sockaddr_storage *peer)
+void rp_acceptor_serve(struct rp_worker *worker, int fd, const struct sockaddr_storage *peer)
+{
+    if (rp_connection_open(worker, fd, peer) < 0) complain(worker, "no_memory");
+}
+
+static void take(struct rp_worker *worker, int fd, const struct sockaddr_storage *peer)
 {
     int result = rp_admission_enter(worker->service->admission, (const struct sockaddr *)peer);
     if (result < 0) {
         complain(worker, refusal_text(result));
         rp_accept_refuse(fd);
-    } else if (rp_connection_open(worker, fd, peer) < 0) {
-        complain(worker, "no_memory");
+    } else if (!rp_balance_hand_over(worker, fd, peer)) {
+        rp_acceptor_serve(worker, fd, peer);
     }
 }
 
@@ -60,7 +66,7 @@ static enum rp_accepted accept_one(struct rp_acceptor *acceptor)
     int fd;
     int code = 0;
     enum rp_accepted result = rp_accept(acceptor->fd, &fd, &peer, &code);
-    if (result == RP_ACCEPTED) open_connection(worker, fd, &peer);
+    if (result == RP_ACCEPTED) take(worker, fd, &peer);
     if (result == RP_ACCEPT_NO_FD) {
         complain(worker, uv_err_name(-code));
         result = rp_accept_shed(acceptor->fd, &worker->spare_fd);

@@ -6,6 +6,7 @@
 #ifndef RP_SHELL_ACCEPTOR_H
 #define RP_SHELL_ACCEPTOR_H
 
+#include <sys/socket.h>
 #include <uv.h>
 
 struct rp_worker;
@@ -21,6 +22,10 @@ struct rp_acceptor {
 
 /* Starts accepting; the worker's list takes the acceptor. Owns `fd`, also on an error. */
 int rp_acceptor_open(struct rp_worker *worker, int fd);
+
+/* A connection that was accepted, admitted and counted, by this worker or by another: takes the descriptor
+ * over. */
+void rp_acceptor_serve(struct rp_worker *worker, int fd, const struct sockaddr_storage *peer);
 
 /* Accepts until the queue is empty. */
 void rp_acceptor_drain(struct rp_acceptor *acceptor);

@@ -2,6 +2,7 @@
 
 #include "linux/accept.h"
 #include "shell/admission.h"
+#include "shell/balance.h"
 #include "shell/exchange.h"
 #include "shell/output.h"
 #include "shell/request_work.h"
@@ -46,6 +47,13 @@ static void on_closed(uv_handle_t *handle)
     rp_worker_connection_closed(worker);
 }
 
+/* It is no longer counted. */
+static void leave(struct rp_worker *worker, const struct sockaddr *peer)
+{
+    rp_admission_leave(worker->service->admission, peer);
+    rp_balance_uncount(worker);
+}
+
 void rp_connection_close(struct rp_connection *connection)
 {
     if (connection->closing) return;
@@ -53,7 +61,7 @@ void rp_connection_close(struct rp_connection *connection)
     rp_deadlines_remove(&connection->deadline);
     rp_list_remove(&connection->resume);
     /* Before its client can see the end, and come again. */
-    rp_admission_leave(connection->worker->service->admission, (const struct sockaddr *)&connection->peer);
+    leave(connection->worker, (const struct sockaddr *)&connection->peer);
     uv_close((uv_handle_t *)&connection->tcp, on_closed);
 }
 
@@ -366,7 +374,7 @@ int rp_connection_open(struct rp_worker *worker, int fd, const struct sockaddr_s
 {
     struct rp_connection *connection = calloc(1, sizeof *connection);
     if (!connection) {
-        rp_admission_leave(worker->service->admission, (const struct sockaddr *)peer);
+        leave(worker, (const struct sockaddr *)peer);
         close(fd);
         return -ENOMEM;
     }

@@ -56,7 +56,8 @@ struct rp_connection {
     bool closed; /* the socket is gone; the rest is here for work that is under way */
 };
 
-/* Takes the descriptor over, and the place that rp_admission_enter has given it, also on an error. */
+/* Takes the descriptor over, and the places that rp_admission_enter and rp_balance_hand_over have counted for
+ * it, also on an error. */
 int rp_connection_open(struct rp_worker *worker, int fd, const struct sockaddr_storage *peer);
 
 /* Goes on after something has changed: parses what is held, calls `writable`, finishes a request. From the

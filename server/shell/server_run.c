@@ -51,6 +51,7 @@ static void take_stop_requests(struct rp_server *server)
 static void join_workers(struct rp_server *server, unsigned count)
 {
     for (unsigned i = 0; i < count; i++) rp_worker_join(&server->workers[i]);
+    for (unsigned i = 0; i < count; i++) rp_worker_done(&server->workers[i]);
 }
 
 static void report_drained(struct rp_server *server)
@@ -125,6 +126,8 @@ static int make_workers(struct rp_server *server, struct rp_error *error)
     server->workers = calloc(server->worker_count, sizeof *server->workers);
     if (!server->workers)
         return rp_error_set(error, -ENOMEM, "no memory for %u workers", server->worker_count);
+    server->service.workers = server->workers;
+    server->service.worker_count = server->worker_count;
     for (unsigned i = 0; i < server->worker_count; i++) {
         int result = rp_worker_init(&server->workers[i], i, &server->service, &server->board, error);
         if (result == 0) continue;
@@ -189,8 +192,8 @@ static int start_threads(struct rp_server *server, struct rp_error *error)
     for (unsigned i = 0; i < server->worker_count; i++) {
         int result = rp_worker_start(&server->workers[i], error);
         if (result == 0) continue;
-        abandon_from(server, i, server->worker_count);
         end_workers(server, i);
+        abandon_from(server, i, server->worker_count);
         return result;
     }
     return 0;

@@ -1,5 +1,5 @@
 /* What all workers share: filled before the first one starts, read by all, changed by none; but for the
- * counts of connections (shell/admission.h). */
+ * counts of connections (shell/admission.h), and what of a worker is for the others (shell/balance.h). */
 #ifndef RP_SHELL_SERVICE_H
 #define RP_SHELL_SERVICE_H
 
@@ -11,6 +11,7 @@
 #include <rp/server.h>
 
 struct rp_pool;
+struct rp_worker;
 
 #define RP_SERVICE_HEADER_BYTES 4096 /* of all rp_server_header */
 #define RP_SERVICE_LOG_BYTES    512
@@ -27,6 +28,8 @@ struct rp_service {
     struct rp_server_hooks hooks;
     void *hooks_user;
     struct rp_admission *admission;
+    struct rp_worker *workers; /* all of them */
+    unsigned worker_count;
     void (*log)(const char *line, void *user);
     void *log_user;
 };

@@ -3,6 +3,7 @@
 #include "linux/accept.h"
 #include "pure/phase.h"
 #include "shell/acceptor.h"
+#include "shell/balance.h"
 #include "shell/connection.h"
 #include "shell/request_work.h"
 
@@ -179,6 +180,7 @@ static void drain(struct rp_worker *worker)
     for (struct rp_acceptor *acceptor = worker->acceptors; acceptor; acceptor = acceptor->next)
         rp_acceptor_drain(acceptor);
     close_acceptors(worker);
+    rp_balance_part(worker);
     worker->drained = worker->connections;
     rp_deadlines_shorten(&worker->deadlines, RP_PHASE_IDLE, policy->grace_ms, rp_worker_now_ms(worker));
     rp_worker_arm(worker);
@@ -192,6 +194,7 @@ static void on_wake(uv_async_t *wake)
     struct rp_worker *worker = wake->data;
     unsigned messages = atomic_load(&worker->messages);
     rp_request_work_collect(worker);
+    rp_balance_collect(worker);
     if (!worker->finished && messages & RP_WORKER_DRAIN) drain(worker);
     if (!worker->finished && messages & RP_WORKER_CUT) cut(worker);
     end_if_finished(worker);
@@ -225,7 +228,9 @@ static void start_hook(struct rp_worker *worker)
         worker->start_result = service->hooks.worker_start(worker->number, &worker->loop, &worker->state,
                                                            service->hooks_user, &worker->start_error);
     worker->entered = worker->start_result >= 0;
-    if (!worker->entered) {
+    if (worker->entered) {
+        rp_balance_join(worker);
+    } else {
         close_acceptors(worker);
         close_handles(worker);
         end_if_finished(worker);
@@ -254,6 +259,10 @@ void rp_worker_join(struct rp_worker *worker)
 {
     int result = uv_thread_join(&worker->thread);
     assert(result == 0);
+}
+
+void rp_worker_done(struct rp_worker *worker)
+{
     uv_mutex_destroy(&worker->wake_lock);
 }
 

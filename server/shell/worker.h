@@ -1,8 +1,8 @@
 /* A worker: one thread, one loop, its own listeners and its own connections.
  *
  * Owns all of these. While it runs, everything in it belongs to its thread; other threads may only call
- * rp_worker_post. It tells the server's thread through the board that its listeners are closed, that its
- * connections are gone, and that it is done.
+ * rp_worker_post, and workers hand connections over to each other (shell/balance.h). It tells the server's
+ * thread through the board that its listeners are closed, that its connections are gone, and that it is done.
  *
  *   init --listen…--> --start--> RUNNING --DRAIN--> DRAINING --last connection closed--> FINISHED --join-->
  *     '----------------------------------abandon (never started)---------------------------------------->
@@ -17,6 +17,7 @@
 #include "pure/deadlines.h"
 #include "pure/http_adapter.h"
 #include "pure/http_date.h"
+#include "pure/inbox.h"
 #include "shell/pool.h"
 #include "shell/request_pool.h"
 #include "shell/service.h"
@@ -53,7 +54,10 @@ struct rp_worker {
     uv_thread_t thread;
     atomic_uint messages;
     uv_async_t wake;
-    uv_mutex_t wake_lock; /* held to wake, and to end being woken */
+    uv_mutex_t wake_lock;  /* held to wake, and to end being woken; and for the inbox */
+    struct rp_inbox inbox; /* from other workers, see shell/balance.h */
+    atomic_uint load;      /* connections that are not closing, and those in the inbox */
+    unsigned compared;     /* the worker that was compared with last */
 
     struct rp_acceptor *acceptors; /* linked by their `next` */
     int spare_fd;                  /* given up for a moment when descriptors run out */
@@ -106,6 +110,9 @@ void rp_worker_post(struct rp_worker *worker, enum rp_worker_message message);
 
 /* Waits for the thread's end. */
 void rp_worker_join(struct rp_worker *worker);
+
+/* When all have been joined: until then another one may want to hand something over. */
+void rp_worker_done(struct rp_worker *worker);
 
 /* ---- for connections and acceptors, on the worker's thread ---- */
 
