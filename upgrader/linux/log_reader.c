@@ -57,10 +57,10 @@ static ssize_t read_at(int fd, char *bytes, size_t size, off_t offset)
 }
 
 /* The offset behind the next newline at or behind `offset`, or the end of the file. */
-static off_t behind_newline(int fd, char *block, off_t offset)
+static off_t behind_newline(int fd, char *block, size_t block_bytes, off_t offset)
 {
     ssize_t length;
-    while ((length = read_at(fd, block, BLOCK_BYTES, offset)) > 0) {
+    while ((length = read_at(fd, block, block_bytes, offset)) > 0) {
         const char *newline = memchr(block, '\n', (size_t)length);
         if (newline) return offset + (newline - block) + 1;
         offset += length;
@@ -88,7 +88,7 @@ static off_t first_whole_line(int fd, char *block)
         return end < 0 ? 0 : end;
     }
     data = behind_zeros(fd, block, data);
-    return data == 0 ? 0 : behind_newline(fd, block, data);
+    return data == 0 ? 0 : behind_newline(fd, block, BLOCK_BYTES, data);
 }
 
 static int out_of_memory(struct rp_error *error)
@@ -165,9 +165,20 @@ int rpctl_log_reader_skip_to_last(struct rpctl_log_reader *reader, unsigned line
     return 0;
 }
 
-ssize_t rpctl_log_reader_read(struct rpctl_log_reader *reader, char *bytes, size_t size)
+/* Whoever follows slowly may be overtaken by the hole. */
+static ssize_t read_behind_hole(struct rpctl_log_reader *reader, char *bytes, size_t size)
 {
     ssize_t length = read_at(reader->fd, bytes, size, reader->offset);
+    if (length <= 0 || bytes[0] != '\0') return length;
+    off_t data = lseek(reader->fd, reader->offset, SEEK_DATA);
+    if (data <= reader->offset) return length;
+    reader->offset = behind_newline(reader->fd, bytes, size, data);
+    return read_at(reader->fd, bytes, size, reader->offset);
+}
+
+ssize_t rpctl_log_reader_read(struct rpctl_log_reader *reader, char *bytes, size_t size)
+{
+    ssize_t length = read_behind_hole(reader, bytes, size);
     if (length > 0) reader->offset += length;
     return length;
 }
@@ -175,7 +186,7 @@ ssize_t rpctl_log_reader_read(struct rpctl_log_reader *reader, char *bytes, size
 ssize_t rpctl_log_reader_read_printable(struct rpctl_log_reader *reader, char *bytes, size_t size, char *text)
 {
     size_t taken = 0;
-    ssize_t length = read_at(reader->fd, bytes, size, reader->offset);
+    ssize_t length = read_behind_hole(reader, bytes, size);
     if (length <= 0) return length;
     size_t used = rpctl_printable_escape(text, bytes, (size_t)length, &taken);
     reader->offset += (off_t)taken;

@@ -1,6 +1,7 @@
 #include "linux/log_reader.h"
 #include "fixture.h"
 #include "linux/directory_watch.h"
+#include "pure/printable.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -141,6 +142,41 @@ Test(log_reader, zeros_count_as_a_hole)
     int fd = append("generation-1.log", zeros, sizeof zeros);
     dprintf(fd, "cut in two\nwhole\n");
     cr_assert_str_eq(last(10), "whole\n");
+    close(fd);
+}
+
+/* The hole has overtaken it. */
+Test(log_reader, one_that_follows_slowly_goes_on_behind_the_hole)
+{
+    struct rpctl_log_reader reader;
+    char bytes[24], text[sizeof bytes * RPCTL_PRINTABLE_ESCAPE_BYTES];
+    int fd = append("generation-1.log", "", 0);
+    for (int i = 0; i < 3000; i++) dprintf(fd, "line %06d\n", i);
+    cr_assert_eq(rpctl_log_reader_open(&reader, dir_fd, 1, &error), 0);
+    cr_assert_eq(rpctl_log_reader_read(&reader, bytes, sizeof bytes), 24);
+    if (fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0, 16384) < 0)
+        cr_skip_test("no holes here");
+    ssize_t length = rpctl_log_reader_read_printable(&reader, bytes, sizeof bytes, text);
+    cr_assert_eq(length, 24);
+    cr_assert_eq(memcmp(text, "line 001366\nline 001367\n", 24), 0);
+    cr_assert_eq(strlen(rest_of(&reader)), (3000 - 1368) * 12);
+    rpctl_log_reader_close(&reader);
+    close(fd);
+}
+
+/* A program's own NUL is no hole. */
+Test(log_reader, a_zero_byte_is_shown)
+{
+    struct rpctl_log_reader reader;
+    char bytes[24], text[sizeof bytes * RPCTL_PRINTABLE_ESCAPE_BYTES];
+    int fd = append("generation-1.log", "a\n", 2);
+    cr_assert_eq(rpctl_log_reader_open(&reader, dir_fd, 1, &error), 0);
+    cr_assert_str_eq(rest_of(&reader), "a\n");
+    close(append("generation-1.log", "\0b\n", 3));
+    ssize_t length = rpctl_log_reader_read_printable(&reader, bytes, sizeof bytes, text);
+    cr_assert_eq(length, 6);
+    cr_assert_eq(memcmp(text, "\\x00b\n", 6), 0);
+    rpctl_log_reader_close(&reader);
     close(fd);
 }
 
