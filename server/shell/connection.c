@@ -356,6 +356,14 @@ void rp_connection_expired(struct rp_connection *connection)
     }
 }
 
+/* A client that has its whole answer is owed no more, though work may go on behind it. */
+bool rp_connection_owes(const struct rp_connection *connection)
+{
+    if (connection->phase != RP_PHASE_HANDLER || connection->held.length > 0)
+        return rp_phase_busy(connection->phase);
+    return !rp_exchange_over(connection->request);
+}
+
 /* ---- the beginning ---- */
 
 /* The request is often there when the connection is accepted. Answered at once, a connection for one request

@@ -73,6 +73,9 @@ void rp_connection_wake(struct rp_connection *connection);
 /* Its deadline has passed, and it is on no list. */
 void rp_connection_expired(struct rp_connection *connection);
 
+/* Whether its client would lose something if it were cut. */
+bool rp_connection_owes(const struct rp_connection *connection);
+
 void rp_connection_half_close(struct rp_connection *connection); /* idempotent */
 void rp_connection_close(struct rp_connection *connection);      /* idempotent */
 

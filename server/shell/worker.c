@@ -151,8 +151,9 @@ static void cut(struct rp_worker *worker)
     for (enum rp_phase phase = 0; phase < RP_PHASE_COUNT; phase++) {
         struct rp_list *list = &worker->deadlines.lists[phase];
         while (!rp_list_empty(list)) {
-            if (rp_phase_busy(phase)) worker->cut++;
-            rp_connection_close(connection_of(list->next));
+            struct rp_connection *connection = connection_of(list->next);
+            if (rp_connection_owes(connection)) worker->cut++;
+            rp_connection_close(connection);
         }
     }
 }

@@ -286,6 +286,31 @@ static void test_drain_cuts(void)
     end();
 }
 
+/* A client that has its answer loses nothing, one that has asked again does. */
+static void test_drain_cuts_what_was_answered(void)
+{
+    struct rp_server_config config;
+    live_config(&config);
+    config.drain_timeout_ms = 50;
+    begin(&config);
+    live_route("GET", "/first/gated", handle_first_answer);
+    live_start();
+    int content = live_dial(), waiting = live_dial();
+    live_get(content, "/first/gated");
+    live_hear(content, "at once");
+    live_get(waiting, "/first/gated");
+    live_get(waiting, "/healthz");
+    live_hear(waiting, "at once");
+    live_ask("/healthz");
+    live_stop();
+    check(strstr(live_await_log("event=drained"), "finished=1 cut=1"));
+    live_gate_open(&gate, 2);
+    check(live_join(NULL) == 0);
+    close(content);
+    close(waiting);
+    end();
+}
+
 /* A response may be complete before the work is: the next request waits for that. */
 static void test_answer_before_the_end(void)
 {
@@ -407,6 +432,7 @@ int main(void)
     test_client_goes();
     test_drain_waits();
     test_drain_cuts();
+    test_drain_cuts_what_was_answered();
     test_answer_before_the_end();
     test_body_is_given_up();
     test_many();
