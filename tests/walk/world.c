@@ -716,7 +716,7 @@ static void stop_timer(struct world *world)
         kill_all(world, world->candidate);
 }
 
-/* --- a successor (shell/adopt.c, takeover.c)
+/* --- a successor (shell/adopt.c, takeover*.c)
  * ----------------------------------------------------------------------- */
 
 static void takeover_over(struct world *world)
