@@ -27,7 +27,8 @@ void rpctl_takeover_cancel(struct rpctl_service *service)
     if (service->takeover) rpctl_takeover_end(service->takeover);
 }
 
-/* Nothing was changed: the servers go on, only without us. */
+/* The servers go on, only without us. Nothing was changed, unless what was found unhealthy could not be
+ * undone. */
 void rpctl_takeover_give_up(struct rpctl_takeover *takeover, const char *why)
 {
     struct rpctl_service *service = takeover->service;
@@ -35,7 +36,9 @@ void rpctl_takeover_give_up(struct rpctl_takeover *takeover, const char *why)
 
     rpctl_service_log(service, "takeover=failed reason=\"%s\"", why);
     rpctl_takeover_end(takeover);
-    rpctl_operation_fail(operation, "%s; the servers go on as they were", why);
+    rpctl_operation_fail(operation, "%s; %s", why,
+                         takeover->has_failed_trial ? "new connections stay with the unhealthy generation"
+                                                    : "the servers go on as they were");
     service->abandons = true;
     rpctl_operation_finish(operation, RPCTL_EXIT_FAILED);
 }
