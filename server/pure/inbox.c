@@ -2,9 +2,16 @@
 
 #include <string.h>
 
-bool rp_inbox_put(struct rp_inbox *inbox, int fd, const struct sockaddr_storage *peer)
+/* The clocks of the senders' loops may be behind each other. */
+static bool neglected(const struct rp_inbox *inbox, uint64_t now_ms)
 {
-    if (!inbox->open || inbox->count == RP_INBOX_MAX) return false;
+    return inbox->count > 0 && now_ms > inbox->since_ms + RP_INBOX_WAIT_MS;
+}
+
+bool rp_inbox_put(struct rp_inbox *inbox, int fd, const struct sockaddr_storage *peer, uint64_t now_ms)
+{
+    if (!inbox->open || inbox->count == RP_INBOX_MAX || neglected(inbox, now_ms)) return false;
+    if (inbox->count == 0) inbox->since_ms = now_ms;
     inbox->arrivals[inbox->count++] = (struct rp_arrival){.fd = fd, .peer = *peer};
     return true;
 }

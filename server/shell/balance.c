@@ -57,10 +57,10 @@ static struct rp_worker *next_other(struct rp_worker *worker)
 }
 
 /* An open inbox means that the worker has not begun to drain: it can be woken. */
-static bool send_to(struct rp_worker *other, int fd, const struct sockaddr_storage *peer)
+static bool send_to(struct rp_worker *other, int fd, const struct sockaddr_storage *peer, uint64_t now_ms)
 {
     uv_mutex_lock(&other->wake_lock);
-    bool taken = rp_inbox_put(&other->inbox, fd, peer);
+    bool taken = rp_inbox_put(&other->inbox, fd, peer, now_ms);
     if (taken) {
         count(other);
         uv_async_send(&other->wake);
@@ -72,7 +72,8 @@ static bool send_to(struct rp_worker *other, int fd, const struct sockaddr_stora
 bool rp_balance_hand_over(struct rp_worker *worker, int fd, const struct sockaddr_storage *peer)
 {
     struct rp_worker *other = worker->draining ? NULL : next_other(worker);
-    if (other && rp_balance_hands_over(load_of(worker) + 1, load_of(other)) && send_to(other, fd, peer))
+    if (other && rp_balance_hands_over(load_of(worker) + 1, load_of(other)) &&
+        send_to(other, fd, peer, rp_worker_now_ms(worker)))
         return true;
     count(worker);
     return false;

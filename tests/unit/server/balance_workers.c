@@ -142,3 +142,17 @@ Test(balance_workers, what_has_gone_does_not_count)
     cr_assert_eq(fixture.workers[0].load, 2);
     rp_balance_part(&fixture.workers[1]);
 }
+
+/* And no more at all when it has not looked for a while: what it gets waits with it. */
+Test(balance_workers, one_that_is_blocked_gets_what_came_at_first)
+{
+    rp_balance_join(&fixture.workers[1]);
+    unsigned handed_over = accept_some(6);
+    cr_assert(handed_over > 0 && handed_over < RP_INBOX_MAX);
+    struct rp_inbox *inbox = &fixture.workers[1].inbox;
+    cr_assert_geq(rp_worker_now_ms(&fixture.workers[0]), inbox->since_ms);
+    inbox->since_ms = rp_worker_now_ms(&fixture.workers[0]) - RP_INBOX_WAIT_MS - 1;
+    cr_assert_eq(accept_some(20), 0);
+    rp_balance_part(&fixture.workers[1]);
+    cr_assert_eq(fixture.workers[1].connections, handed_over);
+}
