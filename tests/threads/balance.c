@@ -1,7 +1,9 @@
-/* Workers that hand over connections to each other: how even they become, and that none is lost in a drain.
- */
+/* Workers that hand over connections to each other: how even they become, that none is lost in a drain, and
+ * that nothing is handed to one that has gone. */
 #include "live_server.h"
 
+#include <errno.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -90,12 +92,73 @@ static void a_drain_answers_all(unsigned workers)
     check(live_join(NULL) == 0);
 }
 
+/* ---- a start that fails ---- */
+
+enum { ENDS_FIRST, HELD, FAILS, WORKERS };
+
+static struct live_gate start_of_failing, one_held, hold, first_ended;
+static atomic_bool held;
+
+static int start_all_but_one(unsigned worker, struct uv_loop_s *loop, void **ret_state, void *user,
+                             struct rp_error *error)
+{
+    int result = on_worker_start(worker, loop, ret_state, user, error);
+    if (worker != FAILS) return result;
+    live_gate_pass(&start_of_failing);
+    return -EINVAL;
+}
+
+static void tell_end(unsigned worker, void *state, void *user)
+{
+    (void)state;
+    (void)user;
+    if (worker == ENDS_FIRST) live_gate_open(&first_ended, 1);
+}
+
+static void hold_worker(struct rp_request *request, void *user)
+{
+    const unsigned *number = rp_request_worker_state(request);
+    (void)user;
+    if (*number == HELD && !atomic_exchange(&held, true)) {
+        live_gate_open(&one_held, 1);
+        live_gate_pass(&hold);
+    }
+    rp_response_text(request, 200, "worker=%u.", *number);
+}
+
+/* One of those that serve is over when another one, which was busy until then, still accepts: it finds out
+ * that there is nobody to hand over to. */
+static void a_failed_start_ends_who_serves(void)
+{
+    static const struct rp_server_hooks hooks = {.worker_start = start_all_but_one, .worker_exit = tell_end};
+    struct live_gate *gates[] = {&start_of_failing, &one_held, &hold, &first_ended};
+    struct rp_server_config config;
+    int fds[CLIENTS];
+    for (int i = 0; i < 4; i++) live_gate_init(gates[i]);
+    atomic_store(&held, false);
+    live_config(&config);
+    config.workers = WORKERS;
+    rp_server_set_hooks(live_new(&config), &hooks, NULL);
+    live_route("GET", "/worker", hold_worker);
+    live_run();
+    live_await_listening();
+    dial_all(fds);
+    live_gate_pass(&one_held);
+    live_gate_open(&start_of_failing, 1);
+    live_gate_pass(&first_ended);
+    live_gate_open(&hold, 1);
+    check(live_join(NULL) == -EINVAL);
+    close_all(fds);
+    for (int i = 0; i < 4; i++) live_gate_done(gates[i]);
+}
+
 int main(void)
 {
     for (int i = 0; i < ROUNDS; i++) {
         two_are_within_a_tenth_of_evenly();
         a_drain_answers_all(2);
         a_drain_answers_all(5);
+        a_failed_start_ends_who_serves();
     }
     return EXIT_SUCCESS;
 }

@@ -81,12 +81,17 @@ void live_run(void)
     check(pthread_create(&live.thread, NULL, run, NULL) == 0);
 }
 
-void live_start(void)
+void live_await_listening(void)
 {
-    live_run();
     const char *text = strstr(live_await_log("event=listening"), "127.0.0.1:");
     check(text);
     live.port = (uint16_t)atoi(strchr(text, ':') + 1);
+}
+
+void live_start(void)
+{
+    live_run();
+    live_await_listening();
     live_await_log("event=ready");
 }
 

@@ -29,7 +29,9 @@ void live_route_streaming(const char *methods, const char *path, rp_handler *han
 
 /* rp_server_run on a thread of its own. */
 void live_run(void);
-/* live_run, and waits until it is ready. Dialling leads there from now on. */
+/* Dialling leads there from now on, though it may not be ready yet. */
+void live_await_listening(void);
+/* live_run, and waits until it is ready. */
 void live_start(void);
 /* Reads the log up to a line with that word, and returns the line: until the next call. */
 const char *live_await_log(const char *word);
