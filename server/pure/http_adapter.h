@@ -51,10 +51,10 @@ struct rp_http_head {
 
 struct rp_http_adapter {
     struct http_parser parser;
-    struct rp_head_scan scan;
     struct rp_chunk_scan chunks;
+    uint64_t data_bytes; /* of the body so far */
+    struct rp_head_scan scan;
     enum rp_chunk_scan_result refused; /* to be said with the next event */
-    uint64_t data_bytes;               /* of the body so far */
     bool in_body;
     bool chunked;
     bool ended; /* END is due */

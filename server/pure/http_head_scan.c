@@ -142,7 +142,7 @@ static size_t skip_version(struct rp_head_scan *scan, const char *bytes, size_t 
     if (memcmp(bytes, "HTTP/1.1", size) != 0 && memcmp(bytes, "HTTP/1.0", size) != 0) return 0;
     scan->version_bytes = (unsigned char)size;
     scan->major = '1';
-    scan->bytes += size;
+    scan->bytes += (uint32_t)size;
     return size;
 }
 
@@ -157,8 +157,8 @@ static size_t skip_run(struct rp_head_scan *scan, const char *bytes, size_t leng
     if (scan->state == METHOD && RP_METHOD_BYTES_MAX - scan->bytes < most)
         most = RP_METHOD_BYTES_MAX - scan->bytes;
     size_t run = run_of(scan->state, bytes, length < most ? length : most);
-    scan->bytes += run;
-    if (target) scan->target_bytes += run;
+    scan->bytes += (uint32_t)run;
+    if (target) scan->target_bytes += (uint32_t)run;
     return run;
 }
 

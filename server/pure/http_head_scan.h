@@ -9,6 +9,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #define RP_METHOD_BYTES_MAX 32 /* longer than any that is known here */
 
@@ -26,15 +27,16 @@ enum rp_scan_result {
 };
 
 struct rp_head_scan {
-    size_t bytes; /* seen so far */
-    size_t target_bytes;
+    uint32_t bytes; /* seen so far */
+    uint32_t target_bytes;
     unsigned char version_bytes;
     unsigned char major; /* a digit */
     unsigned char state;
 };
 
 /* A scan of zeros stands before the first byte of a request line (blank lines before it are the caller's).
- * Looks at bytes[0…length); with RP_SCAN_COMPLETE scan->bytes is the length of the whole head. */
+ * Looks at bytes[0…length); head_bytes_max is less than 4 GiB. With RP_SCAN_COMPLETE scan->bytes is the
+ * length of the whole head. */
 enum rp_scan_result rp_head_scan(struct rp_head_scan *scan, const char *bytes, size_t length,
                                  size_t target_bytes_max, size_t head_bytes_max);
 

@@ -14,6 +14,9 @@
  * begin anew in a drain, or for a client that was too slow before. Only a client
  * that has announced the end itself (`Connection: close`) is not waited for when everything is sent.
  *
+ * A server has many that are idle, so a connection is kept small: what only a request needs is in the
+ * request, and what only the end needs is allocated then.
+ *
  * On the worker's thread only. */
 #ifndef RP_SHELL_CONNECTION_H
 #define RP_SHELL_CONNECTION_H
@@ -45,15 +48,15 @@ struct rp_connection {
     uint64_t linger_until_ms; /* what the client sends from here on gives it no more time */
     struct sockaddr_in6 peer; /* or a struct sockaddr_in */
     enum rp_phase phase;
-    bool progress; /* something happened that starts the phase's wait anew */
-    bool parsing;  /* inside the parse loop: it will see to what comes next */
-    bool reading;
-    bool ended;     /* the client's FIN has come */
-    bool late;      /* the client has let a deadline pass */
-    bool lingering; /* our FIN is sent or queued */
-    bool shut;      /* and out */
-    bool closing;
-    bool closed; /* the socket is gone; the rest is here for work that is under way */
+    bool progress : 1; /* something happened that starts the phase's wait anew */
+    bool parsing : 1;  /* inside the parse loop: it will see to what comes next */
+    bool reading : 1;
+    bool ended : 1;     /* the client's FIN has come */
+    bool late : 1;      /* the client has let a deadline pass */
+    bool lingering : 1; /* our FIN is sent or queued */
+    bool shut : 1;      /* and out */
+    bool closing : 1;
+    bool closed : 1; /* the socket is gone; the rest is here for work that is under way */
 };
 
 /* Takes the descriptor over, and the places that rp_admission_enter and rp_balance_hand_over have counted for
