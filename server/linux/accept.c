@@ -88,6 +88,12 @@ size_t rp_socket_take(int fd, void *bytes, size_t size)
     return length > 0 ? (size_t)length : 0;
 }
 
+ssize_t rp_socket_give(int fd, const void *bytes, size_t size)
+{
+    ssize_t length = send(fd, bytes, size, MSG_DONTWAIT | MSG_NOSIGNAL);
+    return length < 0 ? -errno : length;
+}
+
 bool rp_socket_readable(int fd)
 {
     char byte;

@@ -37,6 +37,9 @@ void rp_accept_set_nodelay(int listener_fd);
 /* Takes what has come already. 0: nothing yet, or the end or an error, which reading finds again. */
 size_t rp_socket_take(int fd, void *bytes, size_t size);
 
+/* What the socket takes at once: bytes, or -EAGAIN, -EPIPE, -ECONNRESET. */
+ssize_t rp_socket_give(int fd, const void *bytes, size_t size);
+
 /* Bytes, or the end, wait to be read. */
 bool rp_socket_readable(int fd);
 

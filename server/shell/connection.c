@@ -62,7 +62,19 @@ void rp_connection_close(struct rp_connection *connection)
     rp_list_remove(&connection->resume);
     /* Before its client can see the end, and come again. */
     leave(connection->worker, (const struct sockaddr *)&connection->peer);
+    if (!connection->attached) close(connection->fd);
     uv_close((uv_handle_t *)&connection->tcp, on_closed);
+}
+
+int rp_connection_attach(struct rp_connection *connection)
+{
+    if (connection->attached) return 0;
+    int result = uv_tcp_open(&connection->tcp, connection->fd);
+    if (result < 0)
+        rp_connection_close(connection);
+    else
+        connection->attached = true;
+    return result;
 }
 
 static void settle(struct rp_connection *connection);
@@ -97,7 +109,7 @@ void rp_connection_half_close(struct rp_connection *connection)
 {
     if (connection->closing || connection->lingering) return;
     rp_output_flush(connection);
-    if (connection->closing) return;
+    if (connection->closing || rp_connection_attach(connection) < 0) return;
     connection->lingering = true;
     rp_buffer_free(&connection->held);
     connection->ahead_bytes = 0;
@@ -179,7 +191,7 @@ static void update_reading(struct rp_connection *connection, uv_alloc_cb alloc, 
     bool full = connection->queued_bytes >= RP_WRITE_HIGH_WATER_BYTES ||
                 (request && (connection->held.length >= held_max || rp_exchange_paused(request)));
     bool read_on = !connection->ended && (connection->lingering || !full);
-    if (read_on == connection->reading) return;
+    if (read_on == connection->reading || rp_connection_attach(connection) < 0) return;
     connection->reading = read_on;
     if (!read_on)
         uv_read_stop(stream_of(connection));
@@ -192,10 +204,8 @@ static void update_reading(struct rp_connection *connection, uv_alloc_cb alloc, 
  */
 static uint64_t taken_bytes(const struct rp_connection *connection)
 {
-    uv_os_fd_t fd;
     size_t queued = uv_stream_get_write_queue_size((const uv_stream_t *)&connection->tcp);
-    if (uv_fileno((const uv_handle_t *)&connection->tcp, &fd) < 0) return 0;
-    return connection->written_bytes - queued - rp_socket_unacknowledged(fd);
+    return connection->written_bytes - queued - rp_socket_unacknowledged(connection->fd);
 }
 
 static void place(struct rp_connection *connection)
@@ -331,10 +341,7 @@ static void expire_write(struct rp_connection *connection)
 /* A request that reached the socket while the loop was busy is not crossed by our close. */
 static void expire_close(struct rp_connection *connection)
 {
-    uv_os_fd_t fd;
-    bool waiting = connection->phase == RP_PHASE_IDLE &&
-                   uv_fileno((uv_handle_t *)&connection->tcp, &fd) == 0 && rp_socket_readable(fd);
-    if (waiting)
+    if (connection->phase == RP_PHASE_IDLE && rp_socket_readable(connection->fd))
         settle(connection);
     else
         rp_connection_close(connection);
@@ -367,11 +374,11 @@ bool rp_connection_owes(const struct rp_connection *connection)
 /* ---- the beginning ---- */
 
 /* The request is often there when the connection is accepted. Answered at once, a connection for one request
- * never gets into the poll set. */
-static void take_first_input(struct rp_connection *connection, int fd)
+ * is never libuv's, nor in the poll set. */
+static void take_first_input(struct rp_connection *connection)
 {
     struct rp_worker *worker = connection->worker;
-    size_t length = rp_socket_take(fd, worker->input, RP_WORKER_INPUT_BYTES);
+    size_t length = rp_socket_take(connection->fd, worker->input, RP_WORKER_INPUT_BYTES);
     if (length > 0)
         take_input(connection, worker->input, length);
     else
@@ -387,6 +394,7 @@ int rp_connection_open(struct rp_worker *worker, int fd, const struct sockaddr_s
         return -ENOMEM;
     }
     connection->worker = worker;
+    connection->fd = fd;
     rp_deadline_init(&connection->deadline);
     rp_list_init(&connection->resume);
     rp_http_adapter_init(&connection->adapter);
@@ -394,17 +402,11 @@ int rp_connection_open(struct rp_worker *worker, int fd, const struct sockaddr_s
     uv_tcp_init(&worker->loop, &connection->tcp);
     connection->tcp.data = connection;
     worker->connections++;
-    int result = uv_tcp_open(&connection->tcp, fd);
-    if (result < 0) {
-        close(fd);
-        rp_connection_close(connection);
-        return result;
-    }
     /* In a drain the accept queues are emptied first, without a handler in between: the listeners are to
      * close. */
     if (worker->draining)
         settle(connection);
     else
-        take_first_input(connection, fd);
+        take_first_input(connection);
     return 0;
 }

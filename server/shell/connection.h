@@ -48,6 +48,8 @@ struct rp_connection {
     uint64_t linger_until_ms; /* what the client sends from here on gives it no more time */
     struct sockaddr_in6 peer; /* or a struct sockaddr_in */
     enum rp_phase phase;
+    int fd;
+    bool attached : 1; /* the descriptor is `tcp`'s */
     bool progress : 1; /* something happened that starts the phase's wait anew */
     bool parsing : 1;  /* inside the parse loop: it will see to what comes next */
     bool reading : 1;
@@ -62,6 +64,10 @@ struct rp_connection {
 /* Takes the descriptor over, and the places that rp_admission_enter and rp_balance_hand_over have counted for
  * it, also on an error. */
 int rp_connection_open(struct rp_worker *worker, int fd, const struct sockaddr_storage *peer);
+
+/* Gives the descriptor to libuv, which is done as late as possible: it costs two system calls. Before that
+ * bytes are written with rp_socket_give. On an error the connection is closed. Idempotent. */
+int rp_connection_attach(struct rp_connection *connection);
 
 /* Goes on after something has changed: parses what is held, calls `writable`, finishes a request. From the
  * loop only, never from inside a handler; use rp_connection_wake there. */

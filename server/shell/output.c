@@ -1,5 +1,6 @@
 #include "shell/output.h"
 
+#include "linux/accept.h"
 #include "shell/connection.h"
 #include "shell/worker.h"
 
@@ -57,6 +58,7 @@ static int broken(struct rp_connection *connection, int result)
 static int queue_rest(struct rp_connection *connection, const uv_buf_t *buffers, unsigned count, size_t skip,
                       size_t length)
 {
+    if (rp_connection_attach(connection) < 0) return -ECANCELED;
     struct queued_write *write = malloc(sizeof *write + length);
     if (!write) return broken(connection, -ENOMEM);
     gather(write->bytes, buffers, count, skip);
@@ -72,13 +74,22 @@ static int queue_rest(struct rp_connection *connection, const uv_buf_t *buffers,
     return 0;
 }
 
+/* Bytes written, or a negative errno. */
+static ssize_t try_write(struct rp_connection *connection, const uv_buf_t *buffers, unsigned count)
+{
+    if (!connection->attached && count == 1)
+        return rp_socket_give(connection->fd, buffers[0].base, buffers[0].len);
+    int result = rp_connection_attach(connection);
+    return result < 0 ? result : uv_try_write((uv_stream_t *)&connection->tcp, buffers, count);
+}
+
 static int write_now(struct rp_connection *connection, const uv_buf_t *buffers, unsigned count)
 {
     size_t total = total_of(buffers, count);
     size_t written = 0;
     connection->written_bytes += total;
     if (connection->queued_bytes == 0) {
-        int result = uv_try_write((uv_stream_t *)&connection->tcp, buffers, count);
+        ssize_t result = try_write(connection, buffers, count);
         if (result < 0 && result != UV_EAGAIN) return broken(connection, -ECANCELED);
         if (result > 0) written = (size_t)result;
     }
