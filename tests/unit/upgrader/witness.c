@@ -135,8 +135,10 @@ Test(witness, stopped_before_its_first_request)
     cr_assert_eq(figures.requests, 0);
 }
 
-static void stop_it(uv_timer_t *timer)
+static void lift_limit_and_stop(uv_timer_t *timer)
 {
+    const struct rlimit *limit = timer->data;
+    setrlimit(RLIMIT_NOFILE, limit);
     uv_close((uv_handle_t *)timer, NULL);
     stop();
 }
@@ -153,10 +155,10 @@ Test(witness, requests_without_a_descriptor_do_not_count)
     limit.rlim_cur = 3;
     setrlimit(RLIMIT_NOFILE, &limit);
     uv_timer_init(&loop, &timer);
-    uv_timer_start(&timer, stop_it, 50, 0);
+    timer.data = &before;
+    uv_timer_start(&timer, lift_limit_and_stop, 50, 0);
     start(1, RPCTL_HEALTH_HTTP, "/", 1000);
     expect_loop_empty(&loop);
-    setrlimit(RLIMIT_NOFILE, &before);
     cr_assert_eq(callbacks, 1);
     cr_assert_eq(figures.requests, 0);
     cr_assert_eq(figures.failed, 0, "%s", figures.first_failure);
