@@ -2,9 +2,10 @@
  * stopping. For servers built on rp/server.h this is done already; it is here for programs with a protocol of
  * their own.
  *
- * Owns one datagram socket when run under a supervisor. Without one (no NOTIFY_SOCKET) every call succeeds
- * and does nothing, so programs need no second path. Works under systemd too (sd_notify(3), the same
- * protocol). Not thread-safe: use it from one thread. Reads the environment once, in rp_lifecycle_new.
+ * Owns one datagram socket when run under a supervisor. Without one (no NOTIFY_SOCKET) rp_lifecycle_listen
+ * listens, and every other call succeeds and does nothing, so programs need no second path. Works under
+ * systemd too (sd_notify(3), the same protocol). Not thread-safe: use it from one thread. Reads the
+ * environment once, in rp_lifecycle_new.
  *
  * A supervisor may be killed, and another one started in its place. So that this one can take the process
  * over, there is a link to the supervisor (RP_SOCKET, set by rpctl): a connection whose end tells that the

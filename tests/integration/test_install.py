@@ -48,7 +48,7 @@ class InstallTest(harness.Case):
         environment = {k: v for k, v in os.environ.items() if k != "DESTDIR"}
         run("cmake", "--install", BUILD, "--prefix", cls.scratch / "first", env=environment)
         cls.prefix = (cls.scratch / "first").rename(cls.scratch / "second")
-        cls.library = next(cls.prefix.rglob("librp.*")).parent
+        cls.library = next(cls.prefix.rglob("librp.a")).parent
 
     def setUp(self):
         super().setUp()
@@ -59,10 +59,10 @@ class InstallTest(harness.Case):
 
     # ---- ways to build ----
 
-    def with_pkg_config(self, compiler, *options):
+    def with_pkg_config(self, compiler, *options, program=PROGRAM):
         flags = run("pkg-config", "--cflags", "--libs", "rp", env=self.env).split()
         binary = self.build / "hello"
-        run(compiler, *options, *WARNINGS, *SANITIZE, PROGRAM, "-xnone", *flags, "-o", binary, env=self.env)
+        run(compiler, *options, *WARNINGS, *SANITIZE, program, "-xnone", *flags, "-o", binary, env=self.env)
         return binary
 
     def with_cmake(self, language):
@@ -100,6 +100,18 @@ class InstallTest(harness.Case):
 
     def test_cmake_cxx(self):
         self.serves_and_is_upgraded(self.with_cmake("CXX"))
+
+    def test_example_of_the_manual(self):
+        page = (harness.ROOT / "deploy/man/librp.3").read_text().partition(".Sh EXAMPLES")[2]
+        example = page.partition(".Bd -literal -offset indent\n")[2].partition(".Ed\n")[0].replace("\\en", "\\n")
+        port = self.box.port()
+        program = self.box.dir / "example.c"
+        program.write_text(example.replace("127.0.0.1:8000", f"127.0.0.1:{port}"))
+        binary = self.with_pkg_config(*LANGUAGES["C"], program=program)
+        self.assert_code(self.box.rpctl("start", binary), 0)
+        answer = harness.get("127.0.0.1", port, "/hello/w%6frld")
+        self.assertEqual((answer.status, answer.body), (200, b"Hello, world!\n"))
+        self.assert_code(self.box.rpctl("stop"), 0)
 
     # ---- the tree ----
 

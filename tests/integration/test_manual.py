@@ -1,4 +1,4 @@
-"""The manual tells of every command, option and event that there is, and of no other."""
+"""The manual tells of every command, option, event and function that there is, and of no other."""
 
 import contextlib
 import os
@@ -13,7 +13,7 @@ import rpctl_help
 import services
 
 MAN = harness.ROOT / "deploy/man"
-PAGES = ("rpctl.1", "rp-server.1", "rpctl-protocol.7")
+PAGES = ("rpctl.1", "rp-server.1", "librp.3", "rpctl-protocol.7")
 SHARED = ("run", "start", "upgrade", "restart")  # their options stand together
 
 
@@ -76,6 +76,27 @@ class OptionsTest(unittest.TestCase):
             self.assertCountEqual(told, rpctl_help.names(rpctl_help.options_in(text)), program)
 
 
+class LibraryTest(unittest.TestCase):
+    HEADERS = sorted((harness.ROOT / "include/rp").iterdir())
+
+    def test_headers(self):
+        told = re.findall(r"(?m)^\.In (rp/\S+)$", section(read("librp.3"), "SYNOPSIS"))
+        self.assertCountEqual(told, [f"rp/{path.name}" for path in self.HEADERS])
+
+    def test_functions_stand_below_their_header(self):
+        told = {}
+        for heading in re.findall(r"(?m)^\.Ss (.+)$", read("librp.3")):
+            text = section(read("librp.3"), heading, "Ss")
+            headers = re.findall(r"(?m)^\.In (rp/\S+)", text.partition(".Bl")[0])
+            for line in re.findall(r"(?m)^\.It (Fn .*)$", text):
+                told |= dict.fromkeys(re.findall(r"Fn (\w+)", line), headers)
+        for path in self.HEADERS:
+            text = re.sub(r"(?s)/\*.*?\*/|typedef[^;]*;", "", path.read_text())
+            for function in re.findall(r"\b(rp_\w+)\(", text):
+                self.assertIn(f"rp/{path.name}", told.pop(function, ()), function)
+        self.assertEqual(told, {})
+
+
 class PagesTest(unittest.TestCase):
     def run_clean(self, *command):
         if not shutil.which(command[0]):
@@ -97,7 +118,7 @@ class PagesTest(unittest.TestCase):
 
     def test_pages_that_are_named_are_there(self):
         for page in PAGES:
-            named = re.findall(r"(?m)^\.Xr (rp\S*) (\d)", read(page))
+            named = re.findall(r"(?m)^\.Xr ((?:lib)?rp\S*) (\d)", read(page))
             self.assertTrue(named, page)
             for name, number in named:
                 self.assertIn(f"{name}.{number}", PAGES, page)
