@@ -1,5 +1,5 @@
 # shellcheck shell=bash
-# What has to be installed on Debian 12, and how. Sourced by deploy/demo.sh and tests/run.sh.
+# What has to be installed on Debian 12, and how. Sourced by deploy/demo.sh, tests/run.sh and tests/programs.sh.
 
 # shellcheck disable=SC2034 # used by those who source this
 RP_PACKAGES_BUILD=(cmake ninja-build gcc libc6-dev pkg-config libuv1-dev libhttp-parser-dev libmnl-dev libjansson-dev libinih-dev)

@@ -33,14 +33,10 @@ for part in "${parts[@]}"; do
     esac
 done
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
-# shellcheck source=deploy/packages.sh
-source "$root/deploy/packages.sh"
+# shellcheck source=tests/programs.sh
+source "$root/tests/programs.sh"
 
-if [[ -z ${RP_BIN_DIR:-} ]]; then
-    rp_install_packages "${RP_PACKAGES_BUILD[@]}" "${RP_PACKAGES_TEST[@]}"
-    (cd "$root" && cmake --preset release -DRP_BUILD_TESTS=ON && cmake --build --preset release)
-    export RP_BIN_DIR=$root/build/release/bin
-fi
+rp_need_programs "$root"
 status=0
 for part in "${parts[@]}"; do
     python3 -B "$root/tests/integration/long_$part.py" || status=1

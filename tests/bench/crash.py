@@ -84,13 +84,5 @@ class Benchmark(services.ServiceCase):
         self.measure("all of three", 3, 3)
 
 
-class Program(unittest.TestProgram):
-    """Says where it runs first."""
-
-    def runTests(self):
-        print(machine.describe(), f"load average {os.getloadavg()[0]:.1f}", sep="; ", flush=True)
-        super().runTests()
-
-
 if __name__ == "__main__":
-    harness.main(Program)
+    harness.main(machine.program())

@@ -11,6 +11,7 @@ import os
 import pathlib
 import platform
 import re
+import unittest
 
 TICKS = os.sysconf("SC_CLK_TCK")
 
@@ -98,3 +99,14 @@ def describe():
     return (f"{os.cpu_count()} processors ({model.group(1) if model else platform.machine()}), "
             f"Linux {platform.release()}, {_library_versions()}, "
             f"{platform.libc_ver()[0]} {platform.libc_ver()[1]}")
+
+
+def program(*more):
+    """The program of a benchmark: says first where it runs, and `more`."""
+
+    class Program(unittest.TestProgram):
+        def runTests(self):
+            print(describe(), *more, f"load average {os.getloadavg()[0]:.1f}", sep="; ", flush=True)
+            super().runTests()
+
+    return Program

@@ -187,14 +187,6 @@ class Benchmark(harness.Case):
               figures.table(("call", "calls", "for each answer"), rows), sep="\n", flush=True)
 
 
-class Program(unittest.TestProgram):
-    """Says where it runs first."""
-
-    def runTests(self):
-        print(machine.describe(), peers.versions(), f"load average {os.getloadavg()[0]:.1f}", sep="; ", flush=True)
-        super().runTests()
-
-
 def raise_descriptor_limit():
     """For the servers too, which inherit it."""
     resource.setrlimit(resource.RLIMIT_NOFILE, (peers.DESCRIPTORS, resource.getrlimit(resource.RLIMIT_NOFILE)[1]))
@@ -202,4 +194,4 @@ def raise_descriptor_limit():
 
 if __name__ == "__main__":
     raise_descriptor_limit()
-    harness.main(Program)
+    harness.main(machine.program(peers.versions()))

@@ -16,19 +16,15 @@
 set -euo pipefail
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
-# shellcheck source=deploy/packages.sh
-source "$root/deploy/packages.sh"
+# shellcheck source=tests/programs.sh
+source "$root/tests/programs.sh"
 
 if ((EUID != 0)); then
     echo "run.sh: needs root, see the head of this file" >&2
     exit 2
 fi
 rp_install_packages "${RP_PACKAGES_BENCH[@]}"
-if [[ -z ${RP_BIN_DIR:-} ]]; then
-    rp_install_packages "${RP_PACKAGES_BUILD[@]}" "${RP_PACKAGES_TEST[@]}"
-    (cd "$root" && cmake --preset release && cmake --build --preset release)
-    export RP_BIN_DIR=$root/build/release/bin
-fi
+rp_need_programs "$root"
 export RP_PEERS_DIR=$root/build/peers
 mkdir -p "$RP_PEERS_DIR"
 rp_unpack_packages "$RP_PEERS_DIR" "${RP_PACKAGES_BENCH_UNPACKED[@]}"

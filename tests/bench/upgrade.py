@@ -299,13 +299,5 @@ class Benchmark(harness.Case):
         self.assert_spotless(rounds.load)
 
 
-class Program(unittest.TestProgram):
-    """Says where it runs first."""
-
-    def runTests(self):
-        print(machine.describe(), f"load average {os.getloadavg()[0]:.1f}", sep="; ", flush=True)
-        super().runTests()
-
-
 if __name__ == "__main__":
-    harness.main(Program)
+    harness.main(machine.program())

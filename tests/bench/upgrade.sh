@@ -14,12 +14,8 @@
 set -euo pipefail
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
-# shellcheck source=deploy/packages.sh
-source "$root/deploy/packages.sh"
+# shellcheck source=tests/programs.sh
+source "$root/tests/programs.sh"
 
-if [[ -z ${RP_BIN_DIR:-} ]]; then
-    rp_install_packages "${RP_PACKAGES_BUILD[@]}" "${RP_PACKAGES_TEST[@]}"
-    (cd "$root" && cmake --preset release && cmake --build --preset release)
-    export RP_BIN_DIR=$root/build/release/bin
-fi
+rp_need_programs "$root"
 exec python3 -B "$root/tests/bench/upgrade.py" "$@"
