@@ -1,5 +1,6 @@
 #include "server/child.h"
 #include "server/leaks.h"
+#include "server/notification.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -25,39 +26,17 @@ static void open_receiver(void)
     setenv("NOTIFY_SOCKET", name, 1);
 }
 
-/* One datagram; says how many descriptors came with it. */
-static size_t receive(char text[2048], int fds[RP_LISTENERS_MAX])
-{
-    union {
-        struct cmsghdr header;
-        char bytes[CMSG_SPACE(sizeof(int) * RP_LISTENERS_MAX)];
-    } control;
-    struct iovec part = {text, 2047};
-    struct msghdr message = {
-        .msg_iov = &part, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof control};
-    ssize_t bytes = recvmsg(receiver, &message, MSG_CMSG_CLOEXEC);
-    text[bytes < 0 ? 0 : bytes] = '\0';
-    if (bytes < 0) return 0;
-    cr_assert_eq(message.msg_flags & (MSG_CTRUNC | MSG_TRUNC), 0);
-    struct cmsghdr *header = CMSG_FIRSTHDR(&message);
-    if (header == NULL) return 0;
-    cr_assert_eq(header->cmsg_type, SCM_RIGHTS);
-    size_t count = (header->cmsg_len - CMSG_LEN(0)) / sizeof(int);
-    memcpy(fds, CMSG_DATA(header), count * sizeof(int));
-    return count;
-}
-
 static void expect_text(const char *wanted)
 {
-    char text[2048];
+    char text[NOTIFICATION_BYTES];
     int fds[RP_LISTENERS_MAX];
-    cr_assert_eq(receive(text, fds), 0);
+    cr_assert_eq(notification_receive(receiver, text, fds), 0);
     cr_assert_str_eq(text, wanted);
 }
 
 static void expect_silence(void)
 {
-    char text[2048];
+    char text[NOTIFICATION_BYTES];
     cr_assert_eq(recv(receiver, text, sizeof text, 0), -1);
     cr_assert_eq(errno, EAGAIN);
 }
@@ -154,14 +133,14 @@ Test(lifecycle, listeners_are_sent_in_the_order_of_listen)
 {
     struct rp_listeners listeners;
     struct rp_address addresses[] = {parse("127.0.0.1:0"), parse("[::1]:0")};
-    char text[2048];
+    char text[NOTIFICATION_BYTES];
     int fds[RP_LISTENERS_MAX];
     open_receiver();
     setenv("RP_SERVICE", "web", 1);
     struct rp_lifecycle *lifecycle = must_new();
     cr_assert_eq(rp_lifecycle_listen(lifecycle, &listeners, addresses, 2, 3, 16, NULL), 0);
     expect_text("X_RP_STARTING=1\n");
-    cr_assert_eq(receive(text, fds), 6);
+    cr_assert_eq(notification_receive(receiver, text, fds), 6);
     cr_assert_str_eq(text, "FDSTORE=1\n");
     for (size_t i = 0; i < 6; i++) {
         cr_assert_eq(cookie_of(fds[i]), cookie_of(listeners.items[i].fd), "listener %zu", i);
@@ -180,14 +159,14 @@ Test(lifecycle, the_most_listeners_there_may_be)
 {
     struct rp_listeners listeners;
     struct rp_address address = parse("127.0.0.1:0");
-    char text[2048];
+    char text[NOTIFICATION_BYTES];
     int fds[RP_LISTENERS_MAX];
     open_receiver();
     setenv("RP_SERVICE", "web", 1);
     struct rp_lifecycle *lifecycle = must_new();
     cr_assert_eq(rp_lifecycle_listen(lifecycle, &listeners, &address, 1, RP_LISTENERS_MAX, 16, NULL), 0);
     expect_text("X_RP_STARTING=1\n");
-    cr_assert_eq(receive(text, fds), RP_LISTENERS_MAX);
+    cr_assert_eq(notification_receive(receiver, text, fds), RP_LISTENERS_MAX);
     for (size_t i = 0; i < RP_LISTENERS_MAX; i++) {
         cr_assert_eq(cookie_of(fds[i]), cookie_of(listeners.items[i].fd), "listener %zu", i);
         close(fds[i]);
@@ -284,7 +263,7 @@ Test(lifecycle, readiness)
     expect_silence();
     long_path[512] = '\0';
     cr_assert_eq(rp_lifecycle_ready(lifecycle, long_path, NULL), 0);
-    char text[2048];
+    char text[NOTIFICATION_BYTES];
     cr_assert_eq(recv(receiver, text, sizeof text, 0), 8 + 12 + 512 + 1);
     rp_lifecycle_free(lifecycle);
 }

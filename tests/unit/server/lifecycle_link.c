@@ -82,17 +82,17 @@ static uint64_t cookie_of(int fd)
 }
 
 /* The next datagram, once the process has been given every turn that it asks for. */
-static size_t any_datagram(char text[2048], int fds[RP_LISTENERS_MAX])
+static size_t any_datagram(char text[NOTIFICATION_BYTES], int fds[RP_LISTENERS_MAX])
 {
     while (!readable(supervisor.notify_fd, 0)) {
         cr_assert(readable(rp_lifecycle_fd(lifecycle), PATIENCE_MS), "it has nothing more to tell");
         dispatch();
     }
-    return supervisor_receive(text, fds);
+    return notification_receive(supervisor.notify_fd, text, fds);
 }
 
 /* The word before all else is passed over: it is no part of what a link repeats. */
-static size_t next_datagram(char text[2048], int fds[RP_LISTENERS_MAX])
+static size_t next_datagram(char text[NOTIFICATION_BYTES], int fds[RP_LISTENERS_MAX])
 {
     size_t count;
     do count = any_datagram(text, fds);
@@ -102,7 +102,7 @@ static size_t next_datagram(char text[2048], int fds[RP_LISTENERS_MAX])
 
 static void expect_text(const char *wanted)
 {
-    char text[2048];
+    char text[NOTIFICATION_BYTES];
     int fds[RP_LISTENERS_MAX];
     cr_assert_eq(next_datagram(text, fds), 0);
     cr_assert_str_eq(text, wanted);
@@ -110,7 +110,7 @@ static void expect_text(const char *wanted)
 
 static void expect_listeners(void)
 {
-    char text[2048];
+    char text[NOTIFICATION_BYTES];
     int fds[RP_LISTENERS_MAX];
     cr_assert_eq(next_datagram(text, fds), listeners.count);
     cr_assert_str_eq(text, "FDSTORE=1\n");
@@ -260,7 +260,7 @@ static unsigned fill_with_status(void)
 
 Test(lifecycle_link, a_supervisor_that_does_not_read_is_told_when_it_does)
 {
-    char text[2048];
+    char text[NOTIFICATION_BYTES];
     int fds[RP_LISTENERS_MAX];
     supervisor_start(4);
     must_new();
@@ -270,7 +270,7 @@ Test(lifecycle_link, a_supervisor_that_does_not_read_is_told_when_it_does)
     unsigned fit = fill_with_status();
     follow_until_linked();
     for (unsigned i = 0; i < fit; i++) {
-        cr_assert_eq(supervisor_receive(text, fds), 0);
+        cr_assert_eq(notification_receive(supervisor.notify_fd, text, fds), 0);
         cr_assert_eq(strncmp(text, "STATUS=", 7), 0, "%s", text);
     }
     cr_assert_not(readable(supervisor.notify_fd, 0));
@@ -279,7 +279,7 @@ Test(lifecycle_link, a_supervisor_that_does_not_read_is_told_when_it_does)
     fit = fill_with_status();
     rp_listeners_close(&listeners);
     rp_lifecycle_stopping(lifecycle);
-    for (unsigned i = 0; i < fit; i++) supervisor_receive(text, fds);
+    for (unsigned i = 0; i < fit; i++) notification_receive(supervisor.notify_fd, text, fds);
     expect_text("STOPPING=1\n");
     expect_silence();
     tear_down();
@@ -336,7 +336,7 @@ Test(lifecycle_link, the_listeners_of_several_calls)
 {
     struct rp_listeners first, more;
     struct rp_error error = {0};
-    char text[2048];
+    char text[NOTIFICATION_BYTES];
     int fds[RP_LISTENERS_MAX];
     supervisor_start(4);
     must_new();
@@ -400,9 +400,9 @@ Test(lifecycle_link, no_descriptor_for_a_duplicate)
 {
     supervisor_start(4);
     run_in_child(run_out_of_descriptors, NULL);
-    char text[2048];
+    char text[NOTIFICATION_BYTES];
     int fds[RP_LISTENERS_MAX];
-    cr_assert_eq(supervisor_receive(text, fds), 0);
+    cr_assert_eq(notification_receive(supervisor.notify_fd, text, fds), 0);
     cr_assert_str_eq(text, "X_RP_STARTING=1\n");
     cr_assert_not(readable(supervisor.notify_fd, 0), "no more was told");
     tear_down();

@@ -7,6 +7,7 @@
 #define TEST_SERVER_SUPERVISOR_H
 
 #include "server/child.h"
+#include "server/notification.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -79,27 +80,6 @@ static inline bool supervisor_has_link(void)
 {
     struct pollfd poll_fd = {.fd = supervisor.link_fd, .events = POLLIN};
     return poll(&poll_fd, 1, 0) == 1;
-}
-
-/* One datagram, or "" when there is none; says how many descriptors came with it. */
-static inline size_t supervisor_receive(char text[2048], int fds[RP_LISTENERS_MAX])
-{
-    union {
-        struct cmsghdr header;
-        char bytes[CMSG_SPACE(sizeof(int) * RP_LISTENERS_MAX)];
-    } control;
-    struct iovec part = {text, 2047};
-    struct msghdr message = {
-        .msg_iov = &part, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof control};
-    ssize_t bytes = recvmsg(supervisor.notify_fd, &message, MSG_CMSG_CLOEXEC);
-    text[bytes < 0 ? 0 : bytes] = '\0';
-    if (bytes < 0) return 0;
-    cr_assert_eq(message.msg_flags & (MSG_CTRUNC | MSG_TRUNC), 0);
-    struct cmsghdr *header = CMSG_FIRSTHDR(&message);
-    if (header == NULL) return 0;
-    size_t count = (header->cmsg_len - CMSG_LEN(0)) / sizeof(int);
-    memcpy(fds, CMSG_DATA(header), count * sizeof(int));
-    return count;
 }
 
 static inline bool readable(int fd, int wait_ms)
