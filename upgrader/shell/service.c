@@ -83,6 +83,15 @@ unsigned rpctl_service_draining(const struct rpctl_service *service)
     return draining;
 }
 
+bool rpctl_service_somebody_leaves(const struct rpctl_service *service)
+{
+    for (const struct rpctl_generation *generation = service->generations; generation;
+         generation = generation->next)
+        if (rpctl_generation_is_leaving(generation) && !rpctl_drain_is_emptied(generation->drain.state))
+            return true;
+    return false;
+}
+
 /* Newest first. */
 static void insert(struct rpctl_service *service, struct rpctl_generation *generation)
 {

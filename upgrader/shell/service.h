@@ -137,6 +137,8 @@ struct rpctl_generation *rpctl_service_find_generation(struct rpctl_service *ser
 struct rpctl_instance *rpctl_service_find_instance(struct rpctl_service *service, pid_t pid);
 unsigned rpctl_service_running(const struct rpctl_service *service);  /* processes */
 unsigned rpctl_service_draining(const struct rpctl_service *service); /* generations that are leaving */
+/* Processes of a generation that is leaving, or may have to when a takeover has decided, may run. */
+bool rpctl_service_somebody_leaves(const struct rpctl_service *service);
 /* A generation with all that it needs, in the list at its place. The release is copied. */
 int rpctl_service_add_generation(struct rpctl_service *service, unsigned number,
                                  const struct rpctl_release *release, const struct rpctl_policy *policy,
@@ -247,7 +249,8 @@ void rpctl_service_collect_stop(struct rpctl_service *service);
 /* Why a process of the candidate that says nothing is not ready yet, in words; "" when there is none. */
 const char *rpctl_service_collect_reason(const struct rpctl_generation *generation);
 
-/* --- steering.c: jobs on the groups --------------------------------------------------------------------- */
+/* --- steering*.c: jobs on the groups ---------------------------------------------------------------------
+ */
 
 /* Each calls back on the loop's thread with 0 or a negative errno and the reason; not at all when the service
  * has begun to stop meanwhile. Without memory for the job it calls back at once. */
