@@ -25,6 +25,9 @@ static void *failing_malloc(size_t bytes)
 
 #define calloc failing_calloc
 #define malloc failing_malloc
+#include "shell/control_accept.c"
+#include "shell/control_client.c"
+#include "shell/control_past.c"
 #include "shell/control_server.c"
 #undef calloc
 #undef malloc
