@@ -1,4 +1,4 @@
-"""The control socket by hand, for tests to which a process for each question is too slow; see upgrader/PROTOCOL.md."""
+"""The control socket by hand, for tests to which a process for each question is too slow; see rpctl-protocol(7)."""
 
 import json
 import socket

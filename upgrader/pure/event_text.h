@@ -1,4 +1,4 @@
-/* Turns the events of an operation (PROTOCOL.md) into text for people.
+/* Turns the events of an operation (rpctl-protocol(7)) into text for people.
  *
  * On a pipe each phase is one plain line when it ends. On a terminal (`live`) there is also a line for the
  * phase under way, with a bar and a counter, rewritten by every event. No line is wider than the terminal.

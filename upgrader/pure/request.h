@@ -1,5 +1,5 @@
-/* One request of the control protocol (PROTOCOL.md), for the client that writes it and the supervisor that
- * reads it. Pure. */
+/* One request of the control protocol (rpctl-protocol(7)), for the client that writes it and the supervisor
+ * that reads it. Pure. */
 #ifndef RPCTL_REQUEST_H
 #define RPCTL_REQUEST_H
 

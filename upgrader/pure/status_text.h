@@ -1,4 +1,4 @@
-/* Turns a `status` event (PROTOCOL.md) into the table that `rpctl status` prints. Pure. */
+/* Turns a `status` event (rpctl-protocol(7)) into the table that `rpctl status` prints. Pure. */
 #ifndef RPCTL_STATUS_TEXT_H
 #define RPCTL_STATUS_TEXT_H
 

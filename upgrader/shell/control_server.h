@@ -1,4 +1,4 @@
-/* The control socket: takes one request line per client, and sends event lines back (see PROTOCOL.md).
+/* The control socket: takes one request line per client, and sends event lines back (see rpctl-protocol(7)).
  *
  * A request line is bounded by RPCTL_REQUEST_BYTES_MAX of pure/request.h. Owns the listening socket and every
  * client's connection. Knows lines, not their meaning. Runs on the loop's thread. */

@@ -1,7 +1,7 @@
 /* One start, upgrade, restart or stop: what is told about it, and to whom.
  *
  * Owns the list of clients that follow it, the phase under way and, at the end, the result. Decides nothing;
- * the events are those of PROTOCOL.md. */
+ * the events are those of rpctl-protocol(7). */
 #ifndef RPCTL_OPERATION_H
 #define RPCTL_OPERATION_H
 
