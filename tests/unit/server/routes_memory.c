@@ -1,35 +1,6 @@
 /* A route for which there is no memory leaves the others as they are: the source is given an allocator that
  * fails. */
-#include <stdbool.h>
-#include <stdlib.h>
-#include <string.h>
-
-static int allocations_until_failure = -1; /* -1: none fails */
-
-static bool fails(void)
-{
-    return allocations_until_failure >= 0 && allocations_until_failure-- == 0;
-}
-
-static void *failing_calloc(size_t count, size_t bytes)
-{
-    return fails() ? NULL : calloc(count, bytes);
-}
-
-static void *failing_malloc(size_t bytes)
-{
-    return fails() ? NULL : malloc(bytes);
-}
-
-static void *failing_realloc(void *memory, size_t bytes)
-{
-    return fails() ? NULL : realloc(memory, bytes);
-}
-
-static char *failing_strdup(const char *text)
-{
-    return fails() ? NULL : strdup(text);
-}
+#include "failing_memory.h"
 
 #define calloc  failing_calloc
 #define malloc  failing_malloc

@@ -1,13 +1,6 @@
 /* A check and a witness for which there is no memory: their source is taken in with an allocator that fails.
  */
-#include <stdlib.h>
-
-static int allocations_until_failure;
-
-static void *failing_calloc(size_t count, size_t bytes)
-{
-    return allocations_until_failure-- == 0 ? NULL : calloc(count, bytes);
-}
+#include "failing_memory.h"
 
 #define calloc failing_calloc
 #include "shell/check.c"
@@ -40,6 +33,7 @@ Test(check_memory, check)
     int fds = count_open_fds();
     struct rpctl_check_request request = {
         .target = address, .bound_fd = -1, .kind = RPCTL_HEALTH_TCP, .timeout_ms = 1000};
+    allocations_until_failure = 0;
     cr_assert_eq(rpctl_check_start(&loop, &request, on_result, NULL, NULL), -ENOMEM);
     request.bound_fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     allocations_until_failure = 0;

@@ -1,27 +1,7 @@
 /* The control server when memory runs out: its source is taken in with an allocator that fails at will. */
-#include <stdbool.h>
-#include <stdlib.h>
+#include "failing_memory.h"
 
-static int allocations_until_failure = -1; /* -1: none fails */
-static bool all_fail;
 static bool all_fail_from_the_request_on;
-
-static bool fails(void)
-{
-    if (all_fail) return true;
-    if (allocations_until_failure < 0) return false;
-    return allocations_until_failure-- == 0;
-}
-
-static void *failing_calloc(size_t count, size_t bytes)
-{
-    return fails() ? NULL : calloc(count, bytes);
-}
-
-static void *failing_malloc(size_t bytes)
-{
-    return fails() ? NULL : malloc(bytes);
-}
 
 #define calloc failing_calloc
 #define malloc failing_malloc
@@ -45,7 +25,7 @@ static void on_request(struct rpctl_control_client *client, const char *line, si
     (void)length;
     (void)data;
     requests++;
-    all_fail = all_fail_from_the_request_on;
+    all_allocations_fail = all_fail_from_the_request_on;
     rpctl_control_client_send(client, "{}");
     rpctl_control_client_finish(client);
 }
@@ -127,11 +107,11 @@ Test(control_server_memory, it_listens_on_when_there_was_none_for_many, .timeout
     cr_assert_eq(uv_loop_init(&loop), 0);
     cr_assert_eq(rpctl_control_server_new(&loop, listen_abstract(), "web", &handlers, NULL, &server, NULL),
                  0);
-    all_fail = true;
+    all_allocations_fail = true;
     for (int i = 0; i < 10; i++) refused[i] = connect_client();
     turn();
     turn();
-    all_fail = false;
+    all_allocations_fail = false;
     for (int i = 0; i < 10; i++) cr_assert_gt(read_answer(refused[i]), 3, "client %d was not told", i);
     cr_assert_eq(requests, 0);
     int client = connect_client();
@@ -152,7 +132,7 @@ Test(control_server_memory, an_answer_needs_none, .timeout = 30)
     all_fail_from_the_request_on = true;
     int client = connect_client();
     turn();
-    all_fail = false;
+    all_allocations_fail = false;
     cr_assert_eq(read_answer(client), 3);
     rpctl_control_server_close(server, NULL, NULL);
     expect_loop_empty(&loop);

@@ -1,24 +1,6 @@
 /* A request for which there is no memory is not a wrong one: its source, and jansson, are given an allocator
  * that fails. */
-#include <stdbool.h>
-#include <stdlib.h>
-
-static int allocations_until_failure = -1; /* -1: none fails */
-
-static bool fails(void)
-{
-    return allocations_until_failure >= 0 && allocations_until_failure-- == 0;
-}
-
-static void *failing_calloc(size_t count, size_t bytes)
-{
-    return fails() ? NULL : calloc(count, bytes);
-}
-
-static void *failing_malloc(size_t bytes)
-{
-    return fails() ? NULL : malloc(bytes);
-}
+#include "failing_memory.h"
 
 #define calloc failing_calloc
 #define malloc failing_malloc
