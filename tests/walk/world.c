@@ -459,7 +459,7 @@ static void stay(struct world *world, unsigned number)
     relaunch_missing(world, number);
 }
 
-/* --- the rollout (shell/rollout_shell.c)
+/* --- the rollout (shell/rollout_*.c)
  * ------------------------------------------------------------------------ */
 
 static void stop_candidate(struct world *world)

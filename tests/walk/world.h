@@ -2,7 +2,7 @@
  * what the shell, the kernel and the processes do, as far as it decides what may come next. A world is a
  * value of bytes without padding, so that two are the same when their bytes are.
  *
- * Modelled, each as the shell does it (shell/rollout_shell.c, leaving.c, steering.c, launch.c, sweep.c,
+ * Modelled, each as the shell does it (shell/rollout_*.c, leaving*.c, steering*.c, launch.c, sweep.c,
  * takeover*.c, adopt.c, keeper.c):
  *   - processes: launched, listen, send their listeners and READY=1, end; that one has ended is heard of
  * later. One that was told to stop ends sometime. One that serves and has died is launched again with the

@@ -64,8 +64,7 @@ static bool is_launched(const struct rpctl_orphan_owner *owner, pid_t pid)
     return pid == getpid() || find_leader(owner, pid) || contains(owner->others, owner->other_count, pid);
 }
 
-/* --- those without a mark ---------------------------------------------------------------------------------
- */
+/* --- those without a mark ------------------------------------------------------------------------------- */
 
 /* A child of ours between fork and exec: a copy of this process, with all its listeners. */
 static bool is_being_launched(pid_t pid)

@@ -13,8 +13,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* --- the file ----------------------------------------------------------------------------------------------
- */
+/* --- the file ------------------------------------------------------------------------------------------- */
 
 int rpctl_file_identify(const char *path, struct rpctl_file_identity *ret_identity, struct rp_error *error)
 {
@@ -51,8 +50,7 @@ char *rpctl_program_path(void)
     return program;
 }
 
-/* --- descriptors, signals ----------------------------------------------------------------------------------
- */
+/* --- descriptors, signals ------------------------------------------------------------------------------- */
 
 int rpctl_fds_keep_over_exec(const int *fds, size_t count, bool keep, struct rp_error *error)
 {
@@ -87,8 +85,7 @@ void rpctl_signals_unblock(void)
     pthread_sigmask(SIG_SETMASK, &none, NULL);
 }
 
-/* --- the exec ----------------------------------------------------------------------------------------------
- */
+/* --- the exec ------------------------------------------------------------------------------------------- */
 
 /* argv: the program's path and the arguments that this process has. The list is the caller's, the texts are
  * not. */

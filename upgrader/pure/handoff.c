@@ -127,8 +127,7 @@ static size_t *count_of(struct rpctl_handoff *handoff, size_t i)
     return (size_t *)((char *)handoff + lists[i].count);
 }
 
-/* --- encode ------------------------------------------------------------------------------------------------
- */
+/* --- encode --------------------------------------------------------------------------------------------- */
 
 static int no_memory(const char *what, struct rp_error *error)
 {
@@ -191,8 +190,7 @@ int rpctl_handoff_encode(const struct rpctl_handoff *handoff, const char *state,
     return 0;
 }
 
-/* --- decode ------------------------------------------------------------------------------------------------
- */
+/* --- decode --------------------------------------------------------------------------------------------- */
 
 static int check_version(const json_t *document, struct rp_error *error)
 {
@@ -307,8 +305,7 @@ const struct rpctl_handoff_instance *rpctl_handoff_instance(const struct rpctl_h
     return NULL;
 }
 
-/* --- descriptors -------------------------------------------------------------------------------------------
- */
+/* --- descriptors ---------------------------------------------------------------------------------------- */
 
 struct fds {
     int *fds; /* NULL: only counted */

@@ -15,8 +15,7 @@ static const void *at(const void *from, const struct rpctl_record_field *field)
     return (const char *)from + field->offset;
 }
 
-/* --- encode: whatever fails, fails for want of memory ------------------------------------------------------
- */
+/* --- encode: whatever fails, fails for want of memory --------------------------------------------------- */
 
 static json_t *encode_json(json_t *value)
 {
@@ -70,8 +69,7 @@ json_t *rpctl_record_encode_list(const struct rpctl_record *record, const void *
     return array;
 }
 
-/* --- decode ------------------------------------------------------------------------------------------------
- */
+/* --- decode --------------------------------------------------------------------------------------------- */
 
 static int bad(const char *key, struct rp_error *error)
 {

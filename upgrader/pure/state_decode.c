@@ -7,8 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* --- single values: each says what is wrong with which member ----------------------------------------------
- */
+/* --- single values: each says what is wrong with which member ------------------------------------------- */
 
 static int bad(const char *key, struct rp_error *error)
 {
@@ -161,8 +160,7 @@ static int take_drain(const json_t *object, enum rpctl_drain_state *ret_state, s
     return bad("drain", error);
 }
 
-/* --- lists ------------------------------------------------------------------------------------------------
- */
+/* --- lists ---------------------------------------------------------------------------------------------- */
 
 /* The array under `key`, of at most `max` items, and room for as many of `bytes` each; freed by
  * rpctl_state_done. NULL with 0 for an empty one. */
@@ -324,8 +322,7 @@ static int take_groups(struct rpctl_state *state, struct rp_error *error)
     return result;
 }
 
-/* --- the whole ---------------------------------------------------------------------------------------------
- */
+/* --- the whole ------------------------------------------------------------------------------------------ */
 
 static int check_version(const json_t *document, struct rp_error *error)
 {

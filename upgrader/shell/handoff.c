@@ -24,8 +24,7 @@ struct draft {
 
 enum { GENERATIONS, INSTANCES, OPERATIONS };
 
-/* --- generations -------------------------------------------------------------------------------------------
- */
+/* --- generations ---------------------------------------------------------------------------------------- */
 
 static void fill_instance(struct draft *draft, const struct rpctl_instance *instance)
 {
@@ -69,8 +68,7 @@ static void fill_generation(struct draft *draft, const struct rpctl_generation *
     for (unsigned i = 0; i < generation->instance_count; i++) fill_instance(draft, &generation->instances[i]);
 }
 
-/* --- operations --------------------------------------------------------------------------------------------
- */
+/* --- operations ----------------------------------------------------------------------------------------- */
 
 static unsigned leaving_of(const struct rpctl_service *service, const struct rpctl_operation *operation)
 {
@@ -130,8 +128,7 @@ static int fill_operations(struct draft *draft, const struct rpctl_service *serv
     return 0;
 }
 
-/* --- clients -----------------------------------------------------------------------------------------------
- */
+/* --- clients -------------------------------------------------------------------------------------------- */
 
 static bool watches(const struct rpctl_service *service, const struct rpctl_control_client *client)
 {
@@ -201,8 +198,7 @@ static int fill_clients(struct draft *draft, const struct rpctl_service *service
     return status;
 }
 
-/* --- the whole ---------------------------------------------------------------------------------------------
- */
+/* --- the whole ------------------------------------------------------------------------------------------ */
 
 static void fill_config(struct rpctl_handoff *handoff, const struct rpctl_supervisor_config *config)
 {
@@ -254,8 +250,7 @@ static int fill(struct draft *draft, struct rpctl_service *service)
     return fill_operations(draft, service);
 }
 
-/* --- its memory --------------------------------------------------------------------------------------------
- */
+/* --- its memory ----------------------------------------------------------------------------------------- */
 
 static void count_all(struct draft *draft, const struct rpctl_service *service)
 {

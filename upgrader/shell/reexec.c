@@ -45,8 +45,7 @@ struct rpctl_reexec {
     sigset_t signals;
 };
 
-/* --- its end -----------------------------------------------------------------------------------------------
- */
+/* --- its end -------------------------------------------------------------------------------------------- */
 
 static void on_handle_closed(uv_handle_t *handle)
 {
@@ -91,8 +90,7 @@ static void fail(struct rpctl_reexec *reexec, const char *format, ...)
     rpctl_operation_finish(operation, RPCTL_EXIT_FAILED);
 }
 
-/* --- resume: the point of no return ------------------------------------------------------------------------
- */
+/* --- resume: the point of no return --------------------------------------------------------------------- */
 
 static int execute(struct rpctl_service *service, struct rp_error *error)
 {
@@ -123,8 +121,7 @@ static void replace(struct rpctl_reexec *reexec)
     fail(reexec, "%s", error.message);
 }
 
-/* --- rest --------------------------------------------------------------------------------------------------
- */
+/* --- rest ----------------------------------------------------------------------------------------------- */
 
 static bool are_operations_at_rest(const struct rpctl_reexec *reexec)
 {
@@ -193,8 +190,7 @@ static void rest(struct rpctl_reexec *reexec)
     uv_idle_start(&reexec->nudge, on_nudge);
 }
 
-/* --- ask ---------------------------------------------------------------------------------------------------
- */
+/* --- ask ------------------------------------------------------------------------------------------------ */
 
 static void on_answer_timer(uv_timer_t *timer)
 {
@@ -291,8 +287,7 @@ void rpctl_reexec_on_child_ended(struct rpctl_service *service, const struct rpc
     free(answer);
 }
 
-/* --- the beginning -----------------------------------------------------------------------------------------
- */
+/* --- the beginning -------------------------------------------------------------------------------------- */
 
 static bool is_busy(struct rpctl_service *service, char *text, size_t bytes)
 {

@@ -14,8 +14,7 @@
 #include <string.h>
 #include <unistd.h>
 
-/* --- generations -------------------------------------------------------------------------------------------
- */
+/* --- generations ---------------------------------------------------------------------------------------- */
 
 static int restore_process(struct rpctl_service *service, struct rpctl_instance *instance,
                            const struct rpctl_state_instance *recorded,
@@ -112,8 +111,7 @@ static int restore_generations(struct rpctl_service *service, const struct rpctl
     return 0;
 }
 
-/* --- what is steered ---------------------------------------------------------------------------------------
- */
+/* --- what is steered ------------------------------------------------------------------------------------ */
 
 static void on_resteer(uv_timer_t *timer);
 
@@ -143,8 +141,7 @@ static void restore_steering(struct rpctl_service *service, const struct rpctl_h
     if (status < 0) on_resteered(service, service->serving, status, &error);
 }
 
-/* --- operations and clients --------------------------------------------------------------------------------
- */
+/* --- operations and clients ----------------------------------------------------------------------------- */
 
 static void restore_witness(struct rpctl_service *service, struct rpctl_operation *operation,
                             const struct rpctl_handoff_operation *handed)
@@ -224,8 +221,7 @@ static void restore_client(struct rpctl_service *service, const struct rpctl_han
     if (handed->role == RPCTL_HANDOFF_WATCHES) rpctl_service_watch_add(service, client);
 }
 
-/* --- what goes on ------------------------------------------------------------------------------------------
- */
+/* --- what goes on --------------------------------------------------------------------------------------- */
 
 static struct rpctl_operation *drain_operation(const struct rpctl_service *service,
                                                const struct rpctl_handoff *handoff, unsigned generation)

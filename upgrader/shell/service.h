@@ -158,8 +158,7 @@ size_t rpctl_service_show_logs(const struct rpctl_service *service, struct rpctl
 void rpctl_service_show_adopt(struct rpctl_service *service, const struct rpctl_handoff_log *logs,
                               size_t count);
 
-/* --- rollout_shell.c: carries out what the rollout decides -----------------------------------------------
- */
+/* --- rollout_*.c: carries out what the rollout decides -------------------------------------------------- */
 
 /* Begins an operation: `release` NULL means the one that serves. Refusals (busy, bad binary, …) become the
  * operation's result at once. The operation must be new and followed by those who want to hear. */
@@ -195,8 +194,7 @@ void rpctl_service_reap(struct rpctl_service *service);
 void rpctl_service_on_adopted_ended(struct rpctl_service *service, struct rpctl_instance *instance);
 json_t *rpctl_service_last_lines(const struct rpctl_generation *generation); /* NULL when there are none */
 
-/* --- relaunch.c: processes of the generation that serves which end unasked -------------------------------
- */
+/* --- relaunch.c: processes of the generation that serves which end unasked ------------------------------ */
 
 /* A process has ended, `how` in words; nothing when its generation does not serve, or leaves. */
 void rpctl_relaunch_on_ended(struct rpctl_service *service, struct rpctl_instance *instance, const char *how);
@@ -215,8 +213,7 @@ void rpctl_relaunch_forget_failed(struct rpctl_service *service);
 void rpctl_service_relaunch_at(struct rpctl_service *service, struct rpctl_instance *instance,
                                int64_t when_ms);
 
-/* --- sweep.c: what outlives its process ------------------------------------------------------------------
- */
+/* --- sweep.c: what outlives its process ----------------------------------------------------------------- */
 
 /* What a sweep needs; made with the generation, let go of before it is freed. -ENOMEM. */
 int rpctl_sweep_new(struct rpctl_service *service, struct rpctl_generation *generation);
@@ -234,14 +231,12 @@ void rpctl_service_orphan_owner(const struct rpctl_service *service,
                                 const struct rpctl_generation *generation,
                                 struct rpctl_orphan_owner *ret_owner);
 
-/* --- notify.c: what the processes say of themselves ------------------------------------------------------
- */
+/* --- notify.c: what the processes say of themselves ----------------------------------------------------- */
 
 int rpctl_service_notify_start(struct rpctl_service *service, struct rp_error *error);
 void rpctl_service_notify_drain(struct rpctl_service *service); /* reads what is there */
 
-/* --- collect.c: the listeners of servers that say nothing ------------------------------------------------
- */
+/* --- collect.c: the listeners of servers that say nothing ----------------------------------------------- */
 
 /* While a candidate's process has not spoken, looks now and then whether it listens where it should. */
 void rpctl_service_collect_start(struct rpctl_service *service);
@@ -249,8 +244,7 @@ void rpctl_service_collect_stop(struct rpctl_service *service);
 /* Why a process of the candidate that says nothing is not ready yet, in words; "" when there is none. */
 const char *rpctl_service_collect_reason(const struct rpctl_generation *generation);
 
-/* --- steering*.c: jobs on the groups ---------------------------------------------------------------------
- */
+/* --- steering*.c: jobs on the groups -------------------------------------------------------------------- */
 
 /* Each calls back on the loop's thread with 0 or a negative errno and the reason; not at all when the service
  * has begun to stop meanwhile. Without memory for the job it calls back at once. */
@@ -317,8 +311,7 @@ int rpctl_steering_restore(struct rpctl_service *service, const struct rpctl_sta
 void rpctl_steering_close(struct rpctl_service *service, struct rpctl_generation *generation,
                           rpctl_steering_cb *callback);
 
-/* --- leaving.c: carries out what a drain decides ----------------------------------------------------------
- */
+/* --- leaving.c: carries out what a drain decides -------------------------------------------------------- */
 
 /* What a drain needs; made with the generation, let go of before it is freed. -ENOMEM. */
 int rpctl_leaving_new(struct rpctl_service *service, struct rpctl_generation *generation);
@@ -366,16 +359,14 @@ void rpctl_service_probe(struct rpctl_service *service);
 void rpctl_service_probe_cancel(struct rpctl_service *service);
 const char *rpctl_service_probe_text(const struct rpctl_service *service); /* the last answer */
 
-/* --- requests.c, status.c: clients ------------------------------------------------------------------------
- */
+/* --- requests.c, status.c: clients ---------------------------------------------------------------------- */
 
 int rpctl_service_control_start(struct rpctl_service *service, struct rp_error *error);
 /* The state of this moment, with the connections of the last count. NULL when memory is short. */
 json_t *rpctl_service_status(struct rpctl_service *service);
 void rpctl_service_send_status(struct rpctl_service *service, struct rpctl_control_client *client);
 
-/* --- census.c: counts connections ------------------------------------------------------------------------
- */
+/* --- census.c: counts connections ----------------------------------------------------------------------- */
 
 /* Sends the client a status when a count that begins from now on has ended, and finishes it. */
 void rpctl_service_census_ask(struct rpctl_service *service, struct rpctl_control_client *client);
@@ -387,8 +378,7 @@ void rpctl_service_census_forget(struct rpctl_service *service, const struct rpc
 /* The supervisor ends: who still waits, and who watches, gets a status now. */
 void rpctl_service_census_end(struct rpctl_service *service);
 
-/* --- watch.c: clients that want a status at every change ------------------------------------------------
- */
+/* --- watch.c: clients that want a status at every change ------------------------------------------------ */
 
 void rpctl_service_watch_add(struct rpctl_service *service, struct rpctl_control_client *client);
 void rpctl_service_watch_forget(struct rpctl_service *service, const struct rpctl_control_client *client);

@@ -63,8 +63,7 @@ void rpctl_service_show(struct rpctl_service *service, const json_t *event)
     rpctl_text_done(&text);
 }
 
-/* --- the logs ----------------------------------------------------------------------------------------------
- */
+/* --- the logs ------------------------------------------------------------------------------------------- */
 
 /* As much as fits into a block when it is printed. */
 static ssize_t read_block(struct rpctl_log_reader *reader, char block[BLOCK_BYTES])
@@ -144,8 +143,7 @@ static void on_log_written(uv_fs_event_t *watch, const char *name, int events, i
     if (status == 0) relay_all(watch->data);
 }
 
-/* --- from one program to the next --------------------------------------------------------------------------
- */
+/* --- from one program to the next ----------------------------------------------------------------------- */
 
 size_t rpctl_service_show_logs(const struct rpctl_service *service, struct rpctl_handoff_log *ret_logs,
                                size_t max)

@@ -46,8 +46,7 @@ static json_t *time_text(int64_t wall_s)
     return json_string(text);
 }
 
-/* --- instances --------------------------------------------------------------------------------------------
- */
+/* --- instances ------------------------------------------------------------------------------------------ */
 
 static const char *instance_state(const struct rpctl_instance *instance)
 {
@@ -88,8 +87,7 @@ static json_t *instance_status(const struct rpctl_instance *instance)
     return status;
 }
 
-/* --- generations ------------------------------------------------------------------------------------------
- */
+/* --- generations ---------------------------------------------------------------------------------------- */
 
 static json_t *addresses_status(const struct rpctl_generation *generation)
 {
@@ -162,8 +160,7 @@ static json_t *generations_status(const struct rpctl_service *service, unsigned 
     return generations;
 }
 
-/* --- the whole --------------------------------------------------------------------------------------------
- */
+/* --- the whole ------------------------------------------------------------------------------------------ */
 
 static json_t *operation_status(const struct rpctl_operation *operation)
 {

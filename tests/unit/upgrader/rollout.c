@@ -6,8 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
-/* --- the grid ----------------------------------------------------------------------------------------------
- */
+/* --- the grid ------------------------------------------------------------------------------------------- */
 
 /* What may come in a state: moves as "EVENT>NEXT:ACTION,ACTION", late events by name; all others are
  * impossible. Two instances, of which none is ready; two good rounds are wanted; an old generation is there.
