@@ -124,6 +124,18 @@ class ForeignTest(services.ServiceCase):
         self.assertEqual(set(total["generations"]), {"1", "2"})
         self.stop()
 
+    def test_it_hands_over_too_many_listeners(self):
+        self.start_foreign()
+        with self.load(fresh=CLIENTS) as load:
+            load.answers(100)
+            outcome = self.upgrade(FOREIGN, *self.listen, "--listeners", "251", "--hand-over", code=1)
+            self.assertRegex(outcome.result["reason"], "hands over 251 listeners at a time, at most 250 are taken")
+            load.answers(100)
+            total = self.assert_spotless(load)["total"]
+        self.assertEqual(set(total["generations"]), {"1"})
+        self.assertEqual(self.generations(), {1: "serving"})
+        self.stop()
+
     def check_replaced(self, old):
         """Another process serves, and no listener of the dead one is left to swallow connections."""
         harness.wait_until(lambda: self.answers_from_another(old), "another process answers")
