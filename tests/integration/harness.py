@@ -515,7 +515,7 @@ class Load:
         self.child = self.box.spawn(*self.command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
         self.lines = LineReader(self.child.stdout.fileno())
         if self.wait:
-            self._until("running")
+            self.until("running")
         return self
 
     def __exit__(self, kind, *_):
@@ -525,40 +525,49 @@ class Load:
             self.child.kill()
             self.child.wait()
 
-    def _until(self, event):
-        while True:
-            line = self.lines.next(DEADLINE)
-            if line is None:
-                raise AssertionError(f"rp-load ended: {self.details()}")
-            found = json.loads(line)
-            if found["event"] == event:
-                return found
+    def until(self, event):
+        """The next of that kind; others are passed over. See tests/tools/load/report.h."""
+        while (found := self.next_event())["event"] != event:
+            pass
+        return found
 
-    def _tell(self, line):
+    def next_event(self):
+        line = self.lines.next(DEADLINE)
+        if line is None:
+            raise AssertionError(f"rp-load ended: {self.details()}")
+        return json.loads(line)
+
+    def tell(self, line):
+        """See tests/tools/load/command.h."""
         self.child.stdin.write(line.encode() + b"\n")
         self.child.stdin.flush()
 
     def mark(self, name):
         """Requests begun from now on belong to the window `name`."""
-        self._tell(f"mark {name}")
-        return self._until("mark")
+        self.tell(f"mark {name}")
+        return self.until("mark")
 
     def answers(self, count):
         """Returns when `count` more requests have ended, well or badly."""
-        self._tell(f"answers {count}")
-        return self._until("answers")
+        self.tell(f"answers {count}")
+        return self.until("answers")
+
+    def settle(self):
+        """Returns when every request that was begun before the last mark has ended."""
+        self.tell("settle")
+        return self.until("settled")
 
     def first_answer(self, *known):
         """Pid, and time.monotonic_ns() of its first answer, of the next process that is none of those."""
-        while (event := self._until("pid"))["pid"] in known:
+        while (event := self.until("pid"))["pid"] in known:
             pass
         return event["pid"], event["at_ns"]
 
     def stop(self):
         """Ends the run and returns its result; see tests/tools/load/report.h."""
         if self.result is None:
-            self._tell("stop")
-            self.result = self._until("result")
+            self.tell("stop")
+            self.result = self.until("result")
             self.child.wait(DEADLINE)
         return self.result
 

@@ -4,8 +4,8 @@ For the suite (test_kills.py) and for the long form (long_kills.py). Victims are
 of the new generation; one of several processes of the serving one; the only process of the old one. Whoever it was, at
 most one command later one clean generation serves. Where client or supervisor were killed no request is lost; else
 those that the process had (deaths.py). A kill that comes before the upgrade has begun or when it is over, or whose
-victim is gone already, has missed, and is made again. The seed decides what is chosen. Requests that begin between the
-start of an upgrade and its end are booked on the window "k<number>", all others on "calm".
+victim is gone already, has missed, and is made again. The seed decides what is chosen. Requests that are under way at
+some time between the start of an upgrade and its end are booked on the window "k<number>", all others on "calm".
 """
 
 import collections
@@ -299,6 +299,7 @@ class Service:
             load.mark("calm")
             load.answers(CALM_ANSWERS)
             load.mark(f"k{len(self.records) + 1}")
+            load.settle()
             self.one(len(self.records) + 1, kill)
             if not self.records[-1].hit:
                 planned.append(again(dice, kill))

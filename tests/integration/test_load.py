@@ -357,6 +357,30 @@ class LoadTest(harness.Case):
         self.assertGreaterEqual(load.window("upgrade")["failures"]["eof_sent"], 8)
         self.assertEqual(load.result["total"]["failed"], load.window("upgrade")["failed"])
 
+    def test_settle_waits_for_what_was_begun_before(self):
+        """A request that the server holds back is waited for, however many others end meanwhile."""
+        first, held, release = threading.Lock(), threading.Event(), threading.Event()
+
+        def behave(connection):
+            connection.read_request()
+            if first.acquire(blocking=False):
+                held.set()
+                release.wait(harness.DEADLINE)
+            connection.send_good()
+
+        with FaultServer(behave) as server, self.box.load(server.address, fresh=2, wait=False) as load:
+            held.wait(harness.DEADLINE)
+            load.mark("after")
+            load.tell("settle")
+            load.tell("answers 20")
+            told = [load.next_event()["event"]]
+            while told[-1] != "answers":
+                told.append(load.next_event()["event"])
+            self.assertNotIn("settled", told)
+            release.set()
+            load.until("settled")
+            self.assertEqual(load.stop()["total"]["failed"], 0)
+
     def test_losses_say_whose_they_were(self):
         """By the pid of the last answer, and by the MSS of the listener where there was none."""
         for answers, pid in ((0, 0), (1, 4711)):

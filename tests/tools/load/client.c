@@ -34,6 +34,11 @@ static bool is_busy(enum load_client_state state)
     return state != LOAD_CLIENT_WAITING && state != LOAD_CLIENT_THINKING;
 }
 
+bool load_client_is_settled(const struct load_client *client)
+{
+    return !is_busy(client->state) || client->window == client->run->windows.current;
+}
+
 static void move(struct load_client *client, enum load_client_state state)
 {
     if (is_busy(client->state) && !is_busy(state)) client->run->busy--;

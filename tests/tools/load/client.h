@@ -65,6 +65,9 @@ struct load_client {
 
 const char *load_client_state_name(enum load_client_state state);
 
+/* No request of it is under way that was begun before the last mark. */
+bool load_client_is_settled(const struct load_client *client);
+
 /* The first request begins at once, on the next turn of the loop. */
 void load_client_init(struct load_client *client, struct load_run *run, unsigned number,
                       enum load_client_kind kind);

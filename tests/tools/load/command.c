@@ -22,6 +22,8 @@ struct load_command load_command_parse(const char *line)
     struct load_command command = {.kind = LOAD_COMMAND_BAD};
     if (strcmp(line, "stop") == 0) {
         command.kind = LOAD_COMMAND_STOP;
+    } else if (strcmp(line, "settle") == 0) {
+        command.kind = LOAD_COMMAND_SETTLE;
     } else if (strncmp(line, "mark ", 5) == 0 && line[5] != '\0') {
         command.kind = LOAD_COMMAND_MARK;
         command.name = line + 5;

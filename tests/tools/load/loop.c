@@ -30,6 +30,7 @@ struct loop {
     uint64_t end_ns;      /* by --duration */
     uint64_t turn_ns;     /* when the last turn began */
     uint64_t awaited_end; /* report when run.ended reaches it */
+    bool settle_awaited;  /* report when no request of an earlier window is under way */
     bool running_reported;
     size_t input_length;
     char input[INPUT_BYTES];
@@ -46,6 +47,7 @@ static void on_command(struct loop *loop, const char *line)
             fprintf(stderr, "rp-load: no room for window %s\n", command.name);
         break;
     case LOAD_COMMAND_ANSWERS: loop->awaited_end = loop->run.ended + command.count; break;
+    case LOAD_COMMAND_SETTLE: loop->settle_awaited = true; break;
     case LOAD_COMMAND_STOP: loop->run.stopping = true; break;
     case LOAD_COMMAND_BAD: fprintf(stderr, "rp-load: unknown command on standard input: %s\n", line); break;
     }
@@ -147,6 +149,13 @@ static void tear_down(struct loop *loop)
     if (loop->run.epoll_fd >= 0) close(loop->run.epoll_fd);
 }
 
+static bool is_settled(const struct loop *loop)
+{
+    for (size_t i = 0; i < loop->client_count; i++)
+        if (!load_client_is_settled(&loop->clients[i])) return false;
+    return true;
+}
+
 static void report_progress(struct loop *loop)
 {
     if (!loop->running_reported && loop->run.untried == 0) {
@@ -156,6 +165,10 @@ static void report_progress(struct loop *loop)
     if (loop->run.ended >= loop->awaited_end) {
         loop->awaited_end = NO_WAIT;
         load_report_event(&loop->run, "answers");
+    }
+    if (loop->settle_awaited && is_settled(loop)) {
+        loop->settle_awaited = false;
+        load_report_event(&loop->run, "settled");
     }
 }
 

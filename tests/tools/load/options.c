@@ -176,6 +176,7 @@ void load_options_help(void)
          "  --duration TIME      end by itself (else: SIGTERM, or the end of standard input)\n"
          "  --sources N          source addresses 127.0.0.1 to 127.0.0.N of fresh clients (32)\n"
          "  --json               events and the result as JSON, one object per line\n"
-         "On standard input: \"mark NAME\", \"answers N\", \"stop\". Exit: 0 no failure, 1 failures, 2 "
+         "On standard input: \"mark NAME\", \"answers N\", \"settle\", \"stop\". Exit: 0 no failure, 1 "
+         "failures, 2 "
          "usage.");
 }

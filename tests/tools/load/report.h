@@ -3,6 +3,7 @@
  * {"event":"running"}                      every client has seen the end of a request
  * {"event":"mark","name":…,"t_ms":…}       after "mark NAME"
  * {"event":"answers","ended":…,"t_ms":…}   N requests after "answers N"
+ * {"event":"settled","ended":…,"t_ms":…}   after "settle"
  * {"event":"pid","pid":…,"at_ns":…}        the first answer by that process to a request of this window;
  *                                          CLOCK_MONOTONIC
  * {"event":"result","duration_ms":…,"frozen_ms":…,"total":{WINDOW},"windows":[{WINDOW},…]}
