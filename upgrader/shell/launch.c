@@ -206,8 +206,7 @@ json_t *rpctl_service_last_lines(const struct rpctl_generation *generation)
     return lines;
 }
 
-/* --- ends of processes
- * --------------------------------------------------------------------------------------- */
+/* --- ends of processes ---------------------------------------------------------------------------------- */
 
 /* A daemon: the process that was launched ends well, what it has forked stays. */
 static bool runs_in_background(const struct rpctl_service *service, const struct rpctl_instance *instance)

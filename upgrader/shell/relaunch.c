@@ -32,8 +32,7 @@ static bool should_run(const struct rpctl_service *service, const struct rpctl_g
 
 static void relaunch_after(struct rpctl_service *service, struct rpctl_instance *instance, unsigned delay_ms);
 
-/* --- giving up
- * ---------------------------------------------------------------------------------------------- */
+/* --- giving up ------------------------------------------------------------------------------------------ */
 
 static bool is_given_up(const struct rpctl_generation *generation)
 {
@@ -128,8 +127,7 @@ void rpctl_relaunch_forget_failed(struct rpctl_service *service)
     service->failed = NULL;
 }
 
-/* --- launching again
- * ---------------------------------------------------------------------------------------- */
+/* --- launching again ------------------------------------------------------------------------------------ */
 
 /* A run of that length is over. */
 static void relaunch_or_give_up(struct rpctl_service *service, struct rpctl_instance *instance,
@@ -283,8 +281,7 @@ void rpctl_service_relaunch_missing(struct rpctl_service *service, struct rpctl_
     }
 }
 
-/* --- its end
- * ------------------------------------------------------------------------------------------------ */
+/* --- its end -------------------------------------------------------------------------------------------- */
 
 static void note_crash(struct rpctl_service *service, const struct rpctl_instance *instance, const char *how,
                        uint64_t lived_ms)
@@ -325,8 +322,7 @@ void rpctl_relaunch_on_ended(struct rpctl_service *service, struct rpctl_instanc
     note_crash(service, instance, how, lived_ms);
 }
 
-/* --- steering by who is there
- * ------------------------------------------------------------------------------- */
+/* --- steering by who is there --------------------------------------------------------------------------- */
 
 static void on_attend_again(uv_timer_t *timer)
 {

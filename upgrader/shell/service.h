@@ -350,8 +350,7 @@ void rpctl_leaving_disown(struct rpctl_service *service, const struct rpctl_oper
 /* The last process of the generation has ended. */
 void rpctl_leaving_on_exited(struct rpctl_generation *generation);
 
-/* --- probe_round.c: health
- * ---------------------------------------------------------------------------------- */
+/* --- probe_round.c: health ------------------------------------------------------------------------------ */
 
 /* One round: a fresh connection to every listener of the candidate, then PROBE_GOOD or PROBE_BAD. */
 void rpctl_service_probe(struct rpctl_service *service);
@@ -386,8 +385,7 @@ void rpctl_service_watch_counted(struct rpctl_service *service); /* a count has 
 /* … and the end of the connections. */
 void rpctl_service_watch_end(struct rpctl_service *service);
 
-/* --- supervisor.c
- * -------------------------------------------------------------------------------------------- */
+/* --- supervisor.c --------------------------------------------------------------------------------------- */
 
 /* Ends the service: no steering any more, every process is told to stop, then the supervisor ends. A second
  * call kills what is left. `operation` (may be NULL) gets the result. */

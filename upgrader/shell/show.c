@@ -172,8 +172,7 @@ void rpctl_service_show_adopt(struct rpctl_service *service, const struct rpctl_
     if (show) relay_all(show);
 }
 
-/* --- beginning and end
- * -------------------------------------------------------------------------------------- */
+/* --- beginning and end ---------------------------------------------------------------------------------- */
 
 static int watch(struct rpctl_show *show)
 {

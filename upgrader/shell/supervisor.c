@@ -24,8 +24,7 @@
 #include <time.h>
 #include <unistd.h>
 
-/* --- the end
- * ------------------------------------------------------------------------------------------------ */
+/* --- the end -------------------------------------------------------------------------------------------- */
 
 static void close_own_handles(struct rpctl_service *service)
 {
@@ -266,8 +265,7 @@ void rpctl_service_on_operation_over(struct rpctl_service *service, int exit_cod
     }
 }
 
-/* --- the loop's own events
- * --------------------------------------------------------------------------------------- */
+/* --- the loop's own events ------------------------------------------------------------------------------ */
 
 static void on_stop_signal(uv_signal_t *handle, int signal_number)
 {
@@ -312,8 +310,7 @@ void rpctl_service_watch_operations(struct rpctl_service *service)
                        RPCTL_OPERATION_PROGRESS_MS);
 }
 
-/* --- the beginning
- * ------------------------------------------------------------------------------------------------- */
+/* --- the beginning -------------------------------------------------------------------------------------- */
 
 static void init_timer(struct rpctl_service *service, uv_timer_t *timer)
 {

@@ -126,8 +126,7 @@ Test(groups, groups_by_address_and_knows_a_socket_again)
     rpctl_groups_free(NULL);
 }
 
-/* --- listeners that nobody serves
- * -------------------------------------------------------------------------------- */
+/* --- listeners that nobody serves ----------------------------------------------------------------------- */
 
 /* Of one generation: `count` listeners of each of three instances. */
 static void open_instances(struct rpctl_groups *groups, struct site *site, size_t count)

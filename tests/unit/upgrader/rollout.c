@@ -137,8 +137,7 @@ Test(rollout, every_pair_of_state_and_event)
             check_pair((enum rpctl_rollout_state)state, (enum rpctl_rollout_event)event);
 }
 
-/* --- what counts
- * ------------------------------------------------------------------------------------------------ */
+/* --- what counts ---------------------------------------------------------------------------------------- */
 
 static struct rpctl_rollout_step feed(struct rpctl_rollout *rollout, enum rpctl_rollout_event event)
 {
