@@ -385,11 +385,13 @@ void rpctl_service_watch_counted(struct rpctl_service *service); /* a count has 
 /* … and the end of the connections. */
 void rpctl_service_watch_end(struct rpctl_service *service);
 
-/* --- supervisor.c --------------------------------------------------------------------------------------- */
+/* --- supervisor.c, supervisor_stop.c -------------------------------------------------------------------- */
 
 /* Ends the service: no steering any more, every process is told to stop, then the supervisor ends. A second
  * call kills what is left. `operation` (may be NULL) gets the result. */
 void rpctl_service_stop(struct rpctl_service *service, struct rpctl_operation *operation);
+/* The supervisor could not begin: every handle is closed, and the processes stay as they are. */
+void rpctl_service_give_up(struct rpctl_service *service);
 /* Launches the first release, or takes over what runs; `follower` (may be NULL) hears of it from the first
  * event on. */
 void rpctl_service_begin_first(struct rpctl_service *service, struct rpctl_control_client *follower);
