@@ -4,7 +4,7 @@
 #   upgrades          200 upgrades of every shape, with 64+64 and with 256+256 clients; six minutes on two quiet cores
 #   random_upgrades   500 of each of two shapes, a random third of them bad, with `status` asked all the time; six minutes
 #   kills             client, supervisor, a new, one of several, and the old process killed, each at every phase
-#                     boundary and at 200 random instants of an upgrade, with 64+64 clients; twelve minutes; a killed
+#                     boundary and at 200 random instants of an upgrade, with 64+64 clients; six minutes; a killed
 #                     server takes with it the requests it had, and each that is lost must be one of those; a kill
 #                     that came too early or too late is made again
 #
