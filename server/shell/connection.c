@@ -208,9 +208,8 @@ static uint64_t taken_bytes(const struct rp_connection *connection)
     return connection->written_bytes - queued - rp_socket_unacknowledged(connection->fd);
 }
 
-static void place(struct rp_connection *connection)
+static enum rp_phase phase_of(const struct rp_connection *connection)
 {
-    struct rp_worker *worker = connection->worker;
     const struct rp_request *request = connection->request;
     struct rp_phase_facts facts = {
         .queued = connection->queued_bytes > 0,
@@ -219,7 +218,13 @@ static void place(struct rp_connection *connection)
         .body = request && rp_exchange_wants_input(request),
         .held = connection->held.length > 0,
     };
-    enum rp_phase phase = rp_phase_of(&facts);
+    return rp_phase_of(&facts);
+}
+
+static void place(struct rp_connection *connection)
+{
+    struct rp_worker *worker = connection->worker;
+    enum rp_phase phase = phase_of(connection);
     bool listed = !rp_list_empty(&connection->deadline.node);
     if (listed && phase == connection->phase && !connection->progress) return;
     connection->phase = phase;
@@ -350,6 +355,10 @@ static void expire_close(struct rp_connection *connection)
 void rp_connection_expired(struct rp_connection *connection)
 {
     assert(!connection->closing);
+    if (phase_of(connection) != connection->phase) {
+        settle(connection); /* a handler has changed something in this turn, as when it pauses a body */
+        return;
+    }
     switch (rp_phase_expiry(connection->phase)) {
     case RP_EXPIRY_CLOSE: expire_close(connection); break;
     case RP_EXPIRY_STALLED: expire_write(connection); break;

@@ -116,6 +116,7 @@ int rp_request_after(struct rp_request *request, uint32_t delay_ms,
 void rp_request_pause_body(struct rp_request *request)
 {
     request->body_paused = true;
+    rp_connection_wake(request->connection);
 }
 
 void rp_request_resume_body(struct rp_request *request)

@@ -626,6 +626,48 @@ Test(http_server, timeouts)
     finish();
 }
 
+static void resume_late(struct rp_request *request, void *state)
+{
+    (void)state;
+    rp_request_resume_body(request);
+}
+
+/* From a timer, when nothing else happens on the connection. */
+static void pause_now(struct rp_request *request, void *state)
+{
+    (void)state;
+    rp_request_pause_body(request);
+    rp_request_after(request, 300, resume_late, NULL);
+}
+
+static void pausing_later(struct rp_request *request, void *user)
+{
+    static const struct rp_request_events events = {.body_end = on_body_end};
+    (void)user;
+    collected[0] = '\0';
+    rp_request_watch(request, &events, NULL);
+    rp_request_after(request, 20, pause_now, NULL);
+}
+
+Test(http_server, no_time_runs_out_for_a_body_that_is_paused)
+{
+    char text[4096];
+    struct rp_server_config config = config_one_worker();
+    config.limits.body_timeout_ms = 100;
+    make(&config);
+    route_streaming("/pause", 10, pausing_later);
+    uint16_t port = start();
+    int fd = dial(port);
+    say(fd, "POST /pause HTTP/1.1\r\nHost: h\r\nContent-Length: 2\r\n\r\na");
+    struct pollfd answered = {.fd = fd, .events = POLLIN};
+    cr_assert_eq(poll(&answered, 1, 200), 0, "answered while it was paused");
+    say(fd, "b");
+    hear(fd, text, sizeof text, "\r\n\r\n.");
+    expect_text(text, "200 OK");
+    close(fd);
+    finish();
+}
+
 static int64_t now_ms(void)
 {
     struct timespec now;
