@@ -58,7 +58,9 @@ int rp_response_write(struct rp_request *request, const void *bytes, size_t leng
 void rp_response_end(struct rp_request *request);
 
 /* The response cannot be completed: what is written is sent, and the connection ends without what would make
- * it whole, so that the client can tell. Also instead of a response that has not begun. */
+ * it whole, so that the client can tell. Also instead of a response that has not begun. Where only the
+ * connection's end makes it whole (HTTP/1.0, RP_LENGTH_UNKNOWN) the client is reset, and may lose some of
+ * what was written. */
 void rp_response_abort(struct rp_request *request);
 
 #ifdef __cplusplus

@@ -100,6 +100,12 @@ bool rp_socket_readable(int fd)
     return recv(fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) >= 0;
 }
 
+void rp_socket_reset_at_close(int fd)
+{
+    struct linger at_once = {.l_onoff = 1, .l_linger = 0};
+    (void)setsockopt(fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof(at_once));
+}
+
 size_t rp_socket_unacknowledged(int fd)
 {
     int bytes;

@@ -43,6 +43,9 @@ ssize_t rp_socket_give(int fd, const void *bytes, size_t size);
 /* Bytes, or the end, wait to be read. */
 bool rp_socket_readable(int fd);
 
+/* Closing it will be a reset: whoever reads at the other end gets an error and no end of the stream. */
+void rp_socket_reset_at_close(int fd);
+
 /* Bytes that were written and that the peer's kernel has not got yet. */
 size_t rp_socket_unacknowledged(int fd);
 

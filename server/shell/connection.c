@@ -62,6 +62,7 @@ void rp_connection_close(struct rp_connection *connection)
     rp_list_remove(&connection->resume);
     /* Before its client can see the end, and come again. */
     leave(connection->worker, (const struct sockaddr *)&connection->peer);
+    if (connection->delimits) rp_socket_reset_at_close(connection->fd);
     if (!connection->attached) close(connection->fd);
     uv_close((uv_handle_t *)&connection->tcp, on_closed);
 }
@@ -86,6 +87,7 @@ static void on_shutdown(uv_shutdown_t *shutdown, int status)
     if (connection->closing) return;
     connection->shut = true;
     connection->progress = true;
+    if (status == 0) connection->delimits = false;
     connection->linger_until_ms =
         rp_worker_now_ms(connection->worker) + connection->worker->service->limits.linger_max_ms;
     if (status < 0 || connection->ended)
@@ -121,10 +123,12 @@ void rp_connection_half_close(struct rp_connection *connection)
 static void end_output(struct rp_connection *connection, bool nothing_follows)
 {
     rp_output_flush(connection);
-    if (nothing_follows && connection->ahead_bytes == 0 && connection->queued_bytes == 0)
+    if (nothing_follows && connection->ahead_bytes == 0 && connection->queued_bytes == 0) {
+        connection->delimits = false;
         rp_connection_close(connection);
-    else
+    } else {
         rp_connection_half_close(connection);
+    }
 }
 
 /* ---- parsing ---- */
@@ -136,9 +140,13 @@ static void reap(struct rp_connection *connection)
     if (!request || !rp_exchange_over(request)) return;
     bool close = rp_exchange_closes(request);
     bool nothing_follows = rp_exchange_is_last(request);
+    bool misleading = connection->delimits && rp_exchange_aborted(request);
     rp_exchange_finish(connection, true);
     /* Work that is still under way is called off when the connection closes: that is left to the client. */
-    if (close) end_output(connection, nothing_follows && !connection->request);
+    if (misleading)
+        rp_connection_close(connection);
+    else if (close)
+        end_output(connection, nothing_follows && !connection->request);
 }
 
 static bool wants_input(const struct rp_connection *connection)

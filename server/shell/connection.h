@@ -14,6 +14,9 @@
  * begin anew in a drain, or for a client that was too slow before. Only a client
  * that has announced the end itself (`Connection: close`) is not waited for when everything is sent.
  *
+ * Where its end is the end of a response (HTTP/1.0 and no length) and that is not whole, the connection is
+ * reset: our FIN would say that it is.
+ *
  * A server has many that are idle, so a connection is kept small: what only a request needs is in the
  * request, and what only the end needs is allocated then.
  *
@@ -57,6 +60,7 @@ struct rp_connection {
     bool late : 1;      /* the client has let a deadline pass */
     bool lingering : 1; /* our FIN is sent or queued */
     bool shut : 1;      /* and out */
+    bool delimits : 1;  /* its end is to be that of a response, of which not all is out */
     bool closing : 1;
     bool closed : 1; /* the socket is gone; the rest is here for work that is under way */
 };

@@ -244,6 +244,11 @@ bool rp_exchange_over(const struct rp_request *request)
     return request->done && (request->body_ended || request->close);
 }
 
+bool rp_exchange_aborted(const struct rp_request *request)
+{
+    return request->aborted;
+}
+
 bool rp_exchange_closes(const struct rp_request *request)
 {
     return request->close;

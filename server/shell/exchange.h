@@ -93,6 +93,7 @@ void rp_exchange_writable(struct rp_request *request);
 
 bool rp_exchange_over(const struct rp_request *request);
 bool rp_exchange_answered(const struct rp_request *request);
+bool rp_exchange_aborted(const struct rp_request *request);
 bool rp_exchange_closes(const struct rp_request *request);
 bool rp_exchange_is_last(const struct rp_request *request); /* the client says so, and has sent all of it */
 bool rp_exchange_wants_input(const struct rp_request *request); /* more of the body */

@@ -84,6 +84,7 @@ static int begin(struct rp_request *request, unsigned status, const char *conten
     request->plan = head.plan;
     request->close = head.plan.close;
     request->left = length;
+    if (head.plan.framing == RP_FRAMING_CLOSE && head.plan.body) request->connection->delimits = true;
     return (int)head_length;
 }
 

@@ -394,6 +394,60 @@ Test(http_server, response_shorter_or_larger_than_it_may_be)
     cr_assert_eq(running.ended_incomplete, 1);
 }
 
+static void begin_only(struct rp_request *request, void *user)
+{
+    (void)user;
+    rp_response_begin(request, 200, NULL, RP_LENGTH_UNKNOWN);
+    rp_response_write(request, "abc", 3);
+}
+
+static void whole(struct rp_request *request, void *user)
+{
+    begin_only(request, user);
+    rp_response_end(request);
+}
+
+/* Answers to HTTP/1.0 whose length is not known: how the stream ends is all that the client goes by. */
+static int ask_1_0(uint16_t port, const char *path)
+{
+    char text[256];
+    int fd = dial(port);
+    snprintf(text, sizeof text, "GET %s HTTP/1.0\r\n\r\n", path);
+    say(fd, text);
+    return fd;
+}
+
+static void expect_end(int fd, ssize_t end, int code)
+{
+    char text[4096];
+    ssize_t got;
+    while ((got = recv(fd, text, sizeof text, 0)) > 0) continue;
+    cr_assert_eq(got, end);
+    if (got < 0) cr_assert_eq(errno, code, "errno %d", errno);
+    close(fd);
+}
+
+Test(http_server, what_only_the_end_delimits_does_not_look_whole_when_it_is_not)
+{
+    char text[4096];
+    struct rp_server_config config = config_one_worker();
+    make(&config);
+    route("GET", "/whole", whole);
+    route("GET", "/aborted", abort_chunked);
+    route("GET", "/cut", begin_only);
+    uint16_t port = start();
+    expect_end(ask_1_0(port, "/whole"), 0, 0);
+    expect_end(ask_1_0(port, "/aborted"), -1, ECONNRESET);
+    int fd = ask_1_0(port, "/cut");
+    hear(fd, text, sizeof text, "abc");
+    rp_server_stop(running.server);
+    rp_server_stop(running.server);
+    await_log("event=drained", text, sizeof text);
+    expect_text(text, "cut=1");
+    expect_end(fd, -1, ECONNRESET);
+    finish();
+}
+
 static void second_callback(struct rp_request *request, void *state)
 {
     rp_response_text(request, 200, "%s", (const char *)state);
