@@ -329,6 +329,11 @@ void rp_http_adapter_next(struct rp_http_adapter *adapter, const struct rp_http_
     }
 }
 
+bool rp_http_adapter_in_head(const struct rp_http_adapter *adapter)
+{
+    return adapter->scan.bytes > 0;
+}
+
 /* ---- names ---- */
 
 static int method_number(const char *name, size_t length)

@@ -88,6 +88,9 @@ void rp_http_adapter_next(struct rp_http_adapter *adapter, const struct rp_http_
                           const char *bytes, size_t length, struct rp_http_head *head,
                           struct rp_http_event *ret_event);
 
+/* Part of a head has been offered; the lone CR that may become a blank line is none. */
+bool rp_http_adapter_in_head(const struct rp_http_adapter *adapter);
+
 /* The set (one bit each) of methods in "GET" or "PUT,POST"; 0 when one is not known. */
 uint64_t rp_http_method_parse(const char *methods);
 const char *rp_http_method_text(unsigned method);

@@ -16,7 +16,7 @@ enum rp_phase rp_phase_of(const struct rp_phase_facts *facts)
     if (facts->queued) return RP_PHASE_WRITE;
     if (facts->lingering) return RP_PHASE_LINGER;
     if (facts->request) return facts->body ? RP_PHASE_BODY : RP_PHASE_HANDLER;
-    return facts->held ? RP_PHASE_HEAD : RP_PHASE_IDLE;
+    return facts->head ? RP_PHASE_HEAD : RP_PHASE_IDLE;
 }
 
 const char *rp_phase_text(enum rp_phase phase)

@@ -45,7 +45,7 @@ struct rp_phase_facts {
     bool lingering; /* the connection is being closed politely */
     bool request;   /* a head is complete and its response is not */
     bool body;      /* of that request: more is awaited from the client */
-    bool held;      /* part of the next head is there */
+    bool head;      /* part of the next head is there */
 };
 
 enum rp_phase rp_phase_of(const struct rp_phase_facts *facts);

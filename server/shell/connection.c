@@ -224,7 +224,7 @@ static enum rp_phase phase_of(const struct rp_connection *connection)
         .lingering = connection->lingering,
         .request = request != NULL,
         .body = request && rp_exchange_wants_input(request),
-        .held = connection->held.length > 0,
+        .head = rp_http_adapter_in_head(&connection->adapter),
     };
     return rp_phase_of(&facts);
 }

@@ -149,6 +149,10 @@ class Idle(Hostile):
         clients = self.many(10)
         self.assertLess(self.trickle(clients, (b"\r\n" for _ in range(1000))), servers.PROMPT)
 
+    def test_nor_are_they_in_two_pieces(self):
+        clients = self.many(10)
+        self.assertLess(self.trickle(clients, (b"\r\n"[i % 2 :][:1] for i in range(1000))), servers.PROMPT)
+
 
 class SlowReaders(Hostile):
     arguments = ("--write-timeout", "2s")

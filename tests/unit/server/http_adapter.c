@@ -497,6 +497,23 @@ Test(http_adapter, consumed_is_exact_between_requests)
     free(heir.held);
 }
 
+Test(http_adapter, knows_when_it_is_in_a_head)
+{
+    const struct {
+        const char *bytes;
+        bool in_head;
+    } steps[] = {
+        {"\r", false},     {"\n", false}, {"\r\n\r", false}, {"\nG", true}, {"ET / HTTP/1.1\r\n", true},
+        {HOST "\r", true}, {"\n", false}, {"\r", false}};
+    struct feed feed;
+    feed_init(&feed);
+    for (size_t i = 0; i < sizeof steps / sizeof steps[0]; i++) {
+        feed_bytes(&feed, steps[i].bytes, strlen(steps[i].bytes));
+        cr_assert_eq(rp_http_adapter_in_head(&feed.adapter), steps[i].in_head, "step %zu", i);
+    }
+    free(feed.held);
+}
+
 Test(http_adapter, names)
 {
     cr_assert_eq(rp_http_method_parse("GET,POST"),

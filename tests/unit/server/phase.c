@@ -10,11 +10,11 @@ Test(phase, follows_from_the_facts)
                                              .lingering = bits & 2,
                                              .request = bits & 4,
                                              .body = bits & 8,
-                                             .held = bits & 16};
+                                             .head = bits & 16};
         enum rp_phase expected = facts.queued      ? RP_PHASE_WRITE
                                  : facts.lingering ? RP_PHASE_LINGER
                                  : facts.request   ? (facts.body ? RP_PHASE_BODY : RP_PHASE_HANDLER)
-                                 : facts.held      ? RP_PHASE_HEAD
+                                 : facts.head      ? RP_PHASE_HEAD
                                                    : RP_PHASE_IDLE;
         cr_assert_eq(rp_phase_of(&facts), expected, "%u", bits);
     }
