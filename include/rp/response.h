@@ -50,8 +50,9 @@ int rp_response_text(struct rp_request *request, unsigned status, const char *fo
 int rp_response_begin(struct rp_request *request, unsigned status, const char *content_type, uint64_t length);
 
 /* Writes a piece. Returns an enum rp_write, or -EINVAL: not begun, or complete; -EOVERFLOW: more than was
- * announced; -ENOBUFS: the queue is full because RP_WRITE_WAIT was not heeded; -ECANCELED: the client has
- * gone; -ENOMEM. */
+ * announced; -ENOBUFS: it would make the queue longer than RP_WRITE_QUEUE_BYTES_MAX, because it is so large
+ * itself or because RP_WRITE_WAIT was not heeded; with these three nothing of it is taken. -ECANCELED: the
+ * client has gone; -ENOMEM: the connection is closed for it. */
 int rp_response_write(struct rp_request *request, const void *bytes, size_t length);
 
 /* Completes it. With fewer bytes than announced: the same as rp_response_abort. */
