@@ -100,6 +100,12 @@ bool rp_socket_readable(int fd)
     return recv(fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) >= 0;
 }
 
+size_t rp_socket_unread(int fd)
+{
+    int bytes;
+    return ioctl(fd, SIOCINQ, &bytes) == 0 ? (size_t)bytes : 0;
+}
+
 void rp_socket_reset_at_close(int fd)
 {
     struct linger at_once = {.l_onoff = 1, .l_linger = 0};

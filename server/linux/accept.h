@@ -43,6 +43,9 @@ ssize_t rp_socket_give(int fd, const void *bytes, size_t size);
 /* Bytes, or the end, wait to be read. */
 bool rp_socket_readable(int fd);
 
+/* Bytes that have come and are not read yet. */
+size_t rp_socket_unread(int fd);
+
 /* Closing it will be a reset: whoever reads at the other end gets an error and no end of the stream. */
 void rp_socket_reset_at_close(int fd);
 

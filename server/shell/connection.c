@@ -166,6 +166,12 @@ static void take_event(struct rp_connection *connection, const struct rp_http_ev
     }
 }
 
+static void count_used(struct rp_connection *connection, size_t used)
+{
+    uint32_t owed = connection->owed_bytes;
+    connection->owed_bytes = used < owed ? owed - (uint32_t)used : 0;
+}
+
 /* Returns how much of the bytes was used. They stay where they are during the loop: handlers cannot reach it
  * again, for what they cause on this connection waits for a later turn. */
 static size_t parse(struct rp_connection *connection, const char *bytes, size_t length)
@@ -182,12 +188,25 @@ static size_t parse(struct rp_connection *connection, const char *bytes, size_t 
                              &worker->head, &event);
         used += event.consumed;
         connection->ahead_bytes = length - used;
+        count_used(connection, event.consumed);
         if (event.kind == RP_HTTP_MORE) break;
         connection->progress = true;
         take_event(connection, &event);
     }
     connection->parsing = false;
     return used;
+}
+
+/* A client that always sends the next request before it has the answer to the last would go on until it is
+ * cut: so what it sends in the drain, after it has got an answer there, is not served. */
+bool rp_connection_goes_on(struct rp_connection *connection)
+{
+    if (!connection->worker->draining) return !connection->ended || connection->ahead_bytes > 0;
+    if (!connection->leaving) {
+        connection->leaving = true;
+        connection->owed_bytes = (uint32_t)(connection->ahead_bytes + rp_socket_unread(connection->fd));
+    }
+    return connection->owed_bytes > 0;
 }
 
 /* ---- phases ---- */

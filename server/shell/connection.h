@@ -50,8 +50,10 @@ struct rp_connection {
     uint64_t taken_bytes;     /* of these the client had taken when the wait of phase WRITE began */
     uint64_t linger_until_ms; /* what the client sends from here on gives it no more time */
     struct sockaddr_in6 peer; /* or a struct sockaddr_in */
-    enum rp_phase phase;
     int fd;
+    uint32_t owed_bytes; /* what was there when the first response in the drain began, and is not parsed */
+    enum rp_phase phase : 8;
+    bool leaving : 1;  /* `owed_bytes` counts */
     bool attached : 1; /* the descriptor is `tcp`'s */
     bool progress : 1; /* something happened that starts the phase's wait anew */
     bool parsing : 1;  /* inside the parse loop: it will see to what comes next */
@@ -88,6 +90,10 @@ void rp_connection_expired(struct rp_connection *connection);
 
 /* Whether its client would lose something if it were cut. */
 bool rp_connection_owes(const struct rp_connection *connection);
+
+/* Whether another request may follow the response that begins now. In a drain, and when the client has sent
+ * its FIN, only one that is there already. */
+bool rp_connection_goes_on(struct rp_connection *connection);
 
 void rp_connection_half_close(struct rp_connection *connection); /* idempotent */
 void rp_connection_close(struct rp_connection *connection);      /* idempotent */

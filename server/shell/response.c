@@ -48,14 +48,12 @@ static bool body_in_the_way(const struct rp_request *request)
     return !streams && request->length - request->body_bytes > RP_DISCARD_BYTES_MAX;
 }
 
-/* In a drain, and when the client has sent its FIN, every response ends its connection, unless the next
- * request is there already: then the last one does. */
 static bool may_keep_alive(const struct rp_request *request)
 {
-    const struct rp_connection *connection = request->connection;
+    struct rp_connection *connection = request->connection;
     if (!request->keep_alive || request->close || body_in_the_way(request)) return false;
     bool last = connection->worker->draining || connection->ended;
-    return !last || (!body_left(request) && connection->ahead_bytes > 0);
+    return !last || (!body_left(request) && rp_connection_goes_on(connection));
 }
 
 /* Plans the response and writes its head to `out`. Returns its length or a negative errno. */

@@ -124,6 +124,32 @@ class Drain(unittest.TestCase):
         self.assertEqual(closes, [False] * 20 + [True])
         self.assertTrue(client.ended())
 
+    def test_more_of_them_than_are_read_ahead(self):
+        server = self.start()
+        client = self.open(server)
+        client.get("/")
+        paths = ["/slow?ms=300"] + ["/slow?ms=0"] * 600
+        for path in paths:
+            client.request(path)
+        server.term()
+        closes = [client.response().closes for _ in paths]
+        self.assertEqual(closes, [False] * 600 + [True])
+        self.assertTrue(client.ended())
+
+    def test_client_that_always_sends_ahead_does_not_hold_the_drain(self):
+        server = self.start("--drain-timeout", "2m")
+        client = self.open(server)
+        for _ in range(2):
+            client.request("/slow?ms=50")
+        server.term()
+        for answered in range(1, 1000):
+            if client.response().closes:
+                break
+            client.request("/slow?ms=50")
+        self.assertLessEqual(answered, 3)
+        client.socket.close()
+        self.assertLess(self.expect_end(server, finished=1), servers.PROMPT)
+
     def test_deadline_cuts_and_counts(self):
         server = self.start("--drain-timeout", "300ms", "--idle-grace", "60s")
         slow = [self.open(server) for _ in range(3)]
