@@ -43,6 +43,7 @@ struct rp_server {
     atomic_uint stop_requests;
     unsigned stops_seen;
 
+    bool signalled; /* a first signal has come */
     bool draining;
     bool stopping_told;
     bool drained_told;

@@ -27,15 +27,16 @@ static void begin_drain(struct rp_server *server, const char *cause)
     post_all(server, RP_WORKER_DRAIN);
 }
 
+/* Only a second one ends the process: the first may come when rp_server_stop has begun the drain already. */
 static void on_signal(uv_signal_t *watcher, int number)
 {
     struct rp_server *server = watcher->data;
-    if (!server->draining) {
-        begin_drain(server, number == SIGTERM ? "SIGTERM" : "SIGINT");
-        return;
+    if (server->signalled) {
+        rp_service_log(&server->service, "event=killed cause=second_signal");
+        _exit(128 + number);
     }
-    rp_service_log(&server->service, "event=killed cause=second_signal");
-    _exit(128 + number);
+    server->signalled = true;
+    if (!server->draining) begin_drain(server, number == SIGTERM ? "SIGTERM" : "SIGINT");
 }
 
 static void take_stop_requests(struct rp_server *server)

@@ -8,6 +8,7 @@
 #include <netinet/in.h>
 #include <poll.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -109,15 +110,21 @@ static uint16_t start(void)
     return rp_address_port(&address);
 }
 
-static void finish(void)
+/* When the server's thread has been joined. */
+static void finish_ended(void)
 {
-    rp_server_stop(running.server);
-    pthread_join(running.thread, NULL);
     cr_assert_eq(running.result, 0, "%s", running.error.message);
     rp_server_free(running.server);
     close(running.log[0]);
     close(running.log[1]);
     expect_no_leak();
+}
+
+static void finish(void)
+{
+    rp_server_stop(running.server);
+    pthread_join(running.thread, NULL);
+    finish_ended();
 }
 
 /* ---- a client ---- */
@@ -858,6 +865,24 @@ static unsigned thread_count(void)
 }
 
 /* The system does not announce it. */
+Test(http_server, first_signal_after_a_stop_cuts_nothing)
+{
+    char text[4096];
+    struct rp_server_config config = config_one_worker();
+    make(&config);
+    route("GET", "/later", handle_later);
+    uint16_t port = start();
+    int fd = dial(port);
+    say_request(fd, "GET", "/later", "", "");
+    rp_server_stop(running.server);
+    await_log("event=draining", text, sizeof text);
+    cr_assert_eq(kill(getpid(), SIGTERM), 0);
+    hear(fd, text, sizeof text, "later");
+    close(fd);
+    pthread_join(running.thread, NULL);
+    finish_ended();
+}
+
 static void await_thread_count(unsigned count)
 {
     for (unsigned waited_ms = 0; thread_count() != count; waited_ms++) {
