@@ -38,6 +38,22 @@ static int hold_port(const char *ip)
     return fd;
 }
 
+/* One that is free on both; somebody else may have the other's. */
+static void hold_port_of_both(int held[2])
+{
+    int one = 1;
+    for (;;) {
+        held[0] = hold_port("::1");
+        struct rp_address address = test_address("127.0.0.1", port);
+        held[1] = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+        cr_assert_eq(setsockopt(held[1], SOL_SOCKET, SO_REUSEPORT, &one, sizeof(one)), 0);
+        if (bind(held[1], (struct sockaddr *)&address.storage, address.length) == 0) return;
+        cr_assert_eq(errno, EADDRINUSE);
+        close(held[0]);
+        close(held[1]);
+    }
+}
+
 static struct server start_server(void (*set_up)(void))
 {
     int pair[2];
@@ -262,9 +278,10 @@ Test(listener_collect, two_addresses)
 {
     struct rpctl_collected collected;
     struct rp_address v4, v6;
-    int held = hold_port("::1");
     struct server server;
+    int held[2];
 
+    hold_port_of_both(held);
     v4 = test_address("127.0.0.1", port);
     v6 = test_address("::1", port);
     server = start_server(listen_on_both_families);
@@ -276,7 +293,8 @@ Test(listener_collect, two_addresses)
               rp_address_equal(&collected.addresses[1], &v6));
     rpctl_collected_close(&collected);
     end_server(&server);
-    close(held);
+    close(held[0]);
+    close(held[1]);
 }
 
 static void listen_too_often(void)
