@@ -12,9 +12,10 @@
  *   rp_server_new -> rp_server_route… -> rp_server_run (blocks until the drain is over) -> rp_server_free
  *
  * SIGTERM (and SIGINT, when not under rpctl) begins the drain: accept queues are emptied, listeners closed,
- * requests in progress finished; responses say `Connection: close`; idle connections stay for the idle grace,
- * so that a request on its way is answered; at the drain deadline the rest is cut and counted. A second such
- * signal ends the process at once with exit status 128 + signal. SIGPIPE is ignored from rp_server_run on. */
+ * requests in progress finished; responses say `Connection: close`, where the client has sent more requests
+ * already the last of them does; idle connections stay for the idle grace, so that a request on its way is
+ * answered; at the drain deadline the rest is cut and counted. A second such signal ends the process at once
+ * with exit status 128 + signal. SIGPIPE is ignored from rp_server_run on. */
 #ifndef RP_SERVER_H
 #define RP_SERVER_H
 
