@@ -864,7 +864,6 @@ static unsigned thread_count(void)
     return count;
 }
 
-/* The system does not announce it. */
 Test(http_server, first_signal_after_a_stop_cuts_nothing)
 {
     char text[4096];
@@ -883,6 +882,7 @@ Test(http_server, first_signal_after_a_stop_cuts_nothing)
     finish_ended();
 }
 
+/* The system does not announce it. */
 static void await_thread_count(unsigned count)
 {
     for (unsigned waited_ms = 0; thread_count() != count; waited_ms++) {
