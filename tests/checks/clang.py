@@ -12,7 +12,7 @@ import sys
 def check(entry):
     words = shlex.split(entry["command"])
     output = words.index("-o")
-    command = ["clang", *words[1:output], *words[output + 2 :], "-fsyntax-only", "-Werror", "-Wno-ignored-optimization-argument"]
+    command = ["clang", *words[1:output], *words[output + 2 :], "-fsyntax-only", "-Werror"]
     done = subprocess.run(command, cwd=entry["directory"], capture_output=True, text=True, check=False)
     return done.stderr if done.returncode else ""
 
