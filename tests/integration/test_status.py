@@ -20,6 +20,7 @@ STATES = ("starting", "proving", "serving", "standby", "draining", "stopping")
 TIME = r"\A\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ\Z"
 STATUS = '{"v":1,"command":"status"}\n'
 SIZES = ((80, 24), (40, 10))
+IDLE_LOOKS = 5  # the threads are looked at one after another, so one look may miss what they hand to each other
 TOGETHER = 90  # clients at once; the control socket takes 100
 ENOUGH = 40  # looks while upgrades go on
 MANY = 300 if harness.SANITIZED else 1000  # connections, so that a count takes a time that can be measured
@@ -144,7 +145,9 @@ class ConnectionsTest(StatusCase):
 
     @contextlib.contextmanager
     def one_free_descriptor(self, pid):
-        """For the client alone. Places that are free below the others are taken by clients that say nothing."""
+        """For the client alone. Places that are free below the others are taken by clients that say nothing. The start may
+        still be being written to the disk, with a descriptor that is not there for long."""
+        harness.wait_until(lambda: all(self.is_idle(pid) for _ in range(IDLE_LOOKS)), "the supervisor rests")
         used = {int(name) for name in os.listdir(f"/proc/{pid}/fd")}
         limit = max(used) + 2
         before = resource.prlimit(pid, resource.RLIMIT_NOFILE)
