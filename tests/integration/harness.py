@@ -34,6 +34,7 @@ INSIDE = "RP_TEST_INSIDE"
 DEADLINE = 60.0  # seconds, for anything that ought to take milliseconds; a busy machine may be slow
 POLL_STEP = 0.002  # seconds, where the system has no event to wait for
 FIRST_PORT = 10000  # below the ephemeral range, so that no client's source port is in the way
+IDLE_LOOKS = 5  # threads are looked at one after another, so one look may miss what they hand to each other
 LEFT_OVER_PATIENCE = 5.0  # seconds, for processes that are ending when a test is over
 LOGS_SHOWN = 8  # of a failed test
 SKIPPED = 77  # exit status that ctest counts as skipped
@@ -182,6 +183,24 @@ def process_exists(pid):
 
 def descriptor_count(pid):
     return len(os.listdir(f"/proc/{pid}/fd"))
+
+
+def thread_states(pid):
+    return {path.read_text().rpartition(")")[2].split()[0] for path in pathlib.Path(f"/proc/{pid}/task").glob("*/stat")}
+
+
+def is_idle(pid):
+    """Every thread sleeps."""
+    with contextlib.suppress(FileNotFoundError, ProcessLookupError):  # one has just ended
+        return all(thread_states(pid) == {"S"} for _ in range(IDLE_LOOKS))
+    return False
+
+
+def idle_descriptor_count(pid):
+    """For a number that others are held against: without those of a connection that is being closed or of a file that is
+    being written to the disk."""
+    wait_until(lambda: is_idle(pid), f"process {pid} rests")
+    return descriptor_count(pid)
 
 
 def memory_kib(pid):

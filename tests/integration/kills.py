@@ -123,7 +123,7 @@ class Service:
     def start(self):
         self.case.assert_code(self.box.rpctl(*self.words("start", BAKES[0], services.V1)), 0)
         self.supervisor = self.status()["supervisor"]["pid"]
-        self.descriptors = harness.descriptor_count(self.supervisor)
+        self.descriptors = harness.idle_descriptor_count(self.supervisor)
 
     def stop(self):
         self.case.assert_code(self.box.rpctl("stop"), 0)

@@ -54,8 +54,8 @@ class AbuseCase(services.ServiceCase):
         self.supervisor = self.box.status()["supervisor"]["pid"]
         for binary in (self.v2, self.v1):  # what is made once is there
             self.upgrade(binary)
-        self.box.status()
-        self.descriptors = harness.descriptor_count(self.supervisor)
+        harness.wait_until(lambda: self.generations() == {3: "serving"}, "the others are gone")
+        self.descriptors = harness.idle_descriptor_count(self.supervisor)
         self.memory_kib = harness.memory_kib(self.supervisor)
 
     more = ()  # arguments

@@ -61,14 +61,6 @@ class ReexecCase(services.ServiceCase):
     def log(self):
         return (self.box.rpctl_dir / "default/log/supervisor.log").read_text()
 
-    def descriptors(self, pid):
-        """Without those of clients that come and go."""
-        return harness.wait_until(lambda: self._settled(pid), "its descriptors are settled")
-
-    def _settled(self, pid):
-        counts = [harness.descriptor_count(pid) for _ in range(3)]
-        return counts[0] if len(set(counts)) == 1 else None
-
     def inheritable(self, pid):
         """Descriptors that are not close-on-exec, but for the three that are for everybody."""
         found = []
@@ -130,13 +122,13 @@ class IdleTest(ReexecCase):
     def test_servers_inherit_nothing_of_it(self):
         self.start()
         pid, first = self.supervisor()["pid"], services.environment(self.pid_of(1))
-        before = self.descriptors(self.pid_of(1))
+        before = harness.idle_descriptor_count(self.pid_of(1))
         own = services.environment(pid)
         self.reexec()
         self.upgrade(services.V1)
         self.assertEqual({**services.environment(self.pid_of(2)), "RP_GENERATION": "1"},
                          {**first, "RP_LISTEN": self.address})
-        self.assertEqual(self.descriptors(self.pid_of(2)), before)
+        self.assertEqual(harness.idle_descriptor_count(self.pid_of(2)), before)
         now = services.environment(pid)
         self.assertTrue(now.pop("RPCTL_RESUME").isdigit())
         self.assertEqual(now, own)
@@ -343,7 +335,7 @@ class RefusedTest(ReexecCase):
         super().setUp()
         self.start()
         pid = self.supervisor()["pid"]
-        self.before = (self.supervisor(), self.pid_of(1), self.listener_inodes(), self.descriptors(pid))
+        self.before = (self.supervisor(), self.pid_of(1), self.listener_inodes(), harness.idle_descriptor_count(pid))
 
     def assert_refused(self, *words):
         outcome = self.reexec(code=1)
@@ -357,7 +349,7 @@ class RefusedTest(ReexecCase):
 
     def assert_as_before(self):
         pid = self.supervisor()["pid"]
-        self.assertEqual((self.supervisor(), self.pid_of(1), self.listener_inodes(), self.descriptors(pid)), self.before)
+        self.assertEqual((self.supervisor(), self.pid_of(1), self.listener_inodes(), harness.idle_descriptor_count(pid)), self.before)
         self.assertEqual(self.inheritable(pid), [])
         self.assertNotIn("operation", self.box.status())
         self.assertEqual(self.get().generation, "1")
@@ -613,7 +605,7 @@ class ForegroundTest(ReexecCase):
 
 class ManyTest(ReexecCase):
     def counts(self, pid):
-        return self.descriptors(pid), len(harness.descendants(pid)), len(self.listener_inodes())
+        return harness.idle_descriptor_count(pid), len(harness.descendants(pid)), len(self.listener_inodes())
 
     def is_at_most(self, counts, pid):
         return all(now <= first for now, first in zip(self.counts(pid), counts))

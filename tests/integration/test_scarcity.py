@@ -116,7 +116,7 @@ class DescriptorsTest(ScarcityCase):
         """With none to spare, with one, … until it works: each time the reason names what ran out."""
         self.start()
         supervisor = self.supervisor()
-        held = harness.descriptor_count(supervisor)
+        held = harness.idle_descriptor_count(supervisor)
         refused = 0
         # Few clients: the new server has the same limit, and would rightly refuse more.
         with self.load(fresh=1, keep_alive=1) as load:
@@ -133,7 +133,7 @@ class DescriptorsTest(ScarcityCase):
         self.assertEqual(outcome.code, 0, outcome)
         self.assertGreater(refused, 3)
         self.assertEqual(self.generations(), {refused + 2: "serving"})
-        self.assertLessEqual(harness.descriptor_count(supervisor), held)
+        self.assertLessEqual(harness.idle_descriptor_count(supervisor), held)
         self.stop()
 
     def upgrade_with(self, supervisor, descriptors):

@@ -20,7 +20,6 @@ STATES = ("starting", "proving", "serving", "standby", "draining", "stopping")
 TIME = r"\A\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ\Z"
 STATUS = '{"v":1,"command":"status"}\n'
 SIZES = ((80, 24), (40, 10))
-IDLE_LOOKS = 5  # the threads are looked at one after another, so one look may miss what they hand to each other
 TOGETHER = 90  # clients at once; the control socket takes 100
 ENOUGH = 40  # looks while upgrades go on
 MANY = 300 if harness.SANITIZED else 1000  # connections, so that a count takes a time that can be measured
@@ -117,10 +116,6 @@ class ConnectionsTest(StatusCase):
     def cpu_ns(self, pid):
         return sum(int(path.read_text().split()[0]) for path in pathlib.Path(f"/proc/{pid}/task").glob("*/schedstat"))
 
-    def is_idle(self, pid):
-        states = [path.read_text().rpartition(")")[2].split()[0] for path in pathlib.Path(f"/proc/{pid}/task").glob("*/stat")]
-        return set(states) == {"S"}
-
     def test_many_who_ask_at_once_share_a_count(self):
         self.start()
         supervisor = self.box.status()["supervisor"]["pid"]
@@ -136,7 +131,7 @@ class ConnectionsTest(StatusCase):
         for client in asked:
             (status,) = (json.loads(line) for line in client.makefile("rb"))
             self.assertEqual(status["generations"][0]["connections"], MANY)
-        harness.wait_until(lambda: self.is_idle(supervisor), "every count has ended")
+        harness.wait_until(lambda: harness.is_idle(supervisor), "every count has ended")
         together = self.cpu_ns(supervisor) - before
         harness.figure(f"status with {MANY} connections: {once / 1e6:.1f} ms of the processor for one, "
                        f"{together / 1e6:.1f} ms for {TOGETHER} at once")
@@ -147,7 +142,7 @@ class ConnectionsTest(StatusCase):
     def one_free_descriptor(self, pid):
         """For the client alone. Places that are free below the others are taken by clients that say nothing. The start may
         still be being written to the disk, with a descriptor that is not there for long."""
-        harness.wait_until(lambda: all(self.is_idle(pid) for _ in range(IDLE_LOOKS)), "the supervisor rests")
+        harness.wait_until(lambda: harness.is_idle(pid), "the supervisor rests")
         used = {int(name) for name in os.listdir(f"/proc/{pid}/fd")}
         limit = max(used) + 2
         before = resource.prlimit(pid, resource.RLIMIT_NOFILE)

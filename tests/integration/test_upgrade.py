@@ -15,7 +15,7 @@ class UpgradeTest(harness.Case):
         service = upgrades.Upgrades(self, shape)
         service.start()
         first = self.box.status()
-        idle_descriptors = harness.descriptor_count(upgrades.serving_instance(first))
+        idle_descriptors = harness.idle_descriptor_count(upgrades.serving_instance(first))
         seen = {}
 
         def look(done):

@@ -134,7 +134,7 @@ class Torture:
         self.generation = 1
         self.supervisor = self.status()["supervisor"]["pid"]
         self.upgrade()
-        self.descriptors = harness.descriptor_count(self.supervisor)
+        self.descriptors = harness.idle_descriptor_count(self.supervisor)
 
     def stop(self):
         self.case.assert_code(self.rpctl("stop"), 0)
