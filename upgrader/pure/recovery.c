@@ -15,11 +15,24 @@ static bool can_serve(const struct rpctl_recovery_facts *facts, unsigned number)
     return false;
 }
 
-static unsigned newest_that_can(const struct rpctl_recovery_facts *facts)
+/* … but for `without`. */
+static unsigned newest_that_can(const struct rpctl_recovery_facts *facts, unsigned without)
 {
-    for (size_t i = 0; i < facts->count; i++)
-        if (can_serve(facts, facts->generations[i].number)) return facts->generations[i].number;
+    for (size_t i = 0; i < facts->count; i++) {
+        unsigned number = facts->generations[i].number;
+
+        if (number != without && can_serve(facts, number)) return number;
+    }
     return 0;
+}
+
+static struct rpctl_recovery guess(const struct rpctl_recovery_facts *facts)
+{
+    unsigned newest = newest_that_can(facts, 0);
+
+    return (struct rpctl_recovery){.serving = newest,
+                                   .other = newest_that_can(facts, newest),
+                                   .outcome = newest ? RPCTL_RECOVERY_GUESSED : RPCTL_RECOVERY_LOST};
 }
 
 void rpctl_recovery_decide(const struct rpctl_recovery_facts *facts, struct rpctl_recovery *ret_recovery)
@@ -28,6 +41,10 @@ void rpctl_recovery_decide(const struct rpctl_recovery_facts *facts, struct rpct
     unsigned wanted = forward ? facts->candidate : facts->serving;
     unsigned other = forward ? facts->serving : facts->candidate;
 
+    if (wanted == 0 && other == 0) {
+        *ret_recovery = guess(facts);
+        return;
+    }
     if (can_serve(facts, wanted)) {
         enum rpctl_recovery_outcome outcome = forward ? RPCTL_RECOVERY_FINISHED : RPCTL_RECOVERY_UNDONE;
 
@@ -36,7 +53,7 @@ void rpctl_recovery_decide(const struct rpctl_recovery_facts *facts, struct rpct
         if (outcome == RPCTL_RECOVERY_FINISHED && can_serve(facts, other)) ret_recovery->other = other;
         return;
     }
-    if (!can_serve(facts, other)) other = newest_that_can(facts);
+    if (!can_serve(facts, other)) other = newest_that_can(facts, 0);
     *ret_recovery = (struct rpctl_recovery){
         .serving = other, .outcome = other ? RPCTL_RECOVERY_EXCHANGED : RPCTL_RECOVERY_LOST};
 }

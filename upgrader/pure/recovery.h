@@ -10,6 +10,9 @@
  * If whoever should serve has no process any more, another that can listen still does: the other one of the
  * two, else the newest that was not told to stop. If there is none, the recorded release is launched anew.
  *
+ * Where there is no record, or it names nobody, the newest that can serves, if it answers well: it may be one
+ * that was being started. Else the next one does.
+ *
  * Pure. */
 #ifndef RPCTL_RECOVERY_H
 #define RPCTL_RECOVERY_H
@@ -39,12 +42,13 @@ enum rpctl_recovery_outcome {
     RPCTL_RECOVERY_UNDONE,    /* new leaves, old serves */
     RPCTL_RECOVERY_FINISHED,  /* new serves, old leaves */
     RPCTL_RECOVERY_EXCHANGED, /* whoever should have served is dead: another one does */
+    RPCTL_RECOVERY_GUESSED,   /* nobody knows who should serve: the newest that can does */
     RPCTL_RECOVERY_LOST,      /* nobody is left who could */
 };
 
 struct rpctl_recovery {
     unsigned serving; /* 0 = none: launch */
-    unsigned other;   /* RPCTL_RECOVERY_FINISHED: old, if it can serve still; else 0 */
+    unsigned other;   /* FINISHED, GUESSED: who can serve if that one does not answer well; 0 = nobody */
     enum rpctl_recovery_outcome outcome;
 };
 

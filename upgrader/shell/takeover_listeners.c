@@ -96,6 +96,17 @@ static unsigned count_listeners(const struct rpctl_service *service)
     return count;
 }
 
+/* Nobody knows which of several serves, so one of them has to answer a health check: a server says itself
+ * which, again, to each supervisor. One that says nothing is asked for a connection in the end. */
+static bool lacks_health(const struct rpctl_takeover *takeover, const struct rpctl_generation *generation)
+{
+    const struct rpctl_state *state = &takeover->state;
+
+    if (state->serving || state->candidate || !takeover->service->generations->next) return false;
+    return generation->policy.health.kind == RPCTL_HEALTH_AUTO &&
+           generation->health.kind == RPCTL_HEALTH_AUTO;
+}
+
 /* Who may serve, and has not shown its listeners yet. A release that is to be stopped need not. */
 static bool is_awaited(const struct rpctl_takeover *takeover, const struct rpctl_generation *generation)
 {
@@ -110,6 +121,7 @@ static bool is_awaited(const struct rpctl_takeover *takeover, const struct rpctl
 
         if (instance->process.pidfd < 0 || instance->state == RPCTL_INSTANCE_STOPPING) continue;
         if (!instance->handed_over && !instance->found) return true;
+        if (lacks_health(takeover, generation)) return true;
     }
     return false;
 }

@@ -9,6 +9,7 @@ static const char *outcome_text(enum rpctl_recovery_outcome outcome)
     case RPCTL_RECOVERY_UNDONE: return "; the operation that was under way is undone";
     case RPCTL_RECOVERY_FINISHED: return "; the operation that was under way is brought to its end";
     case RPCTL_RECOVERY_EXCHANGED: return "; the one that should serve has died";
+    case RPCTL_RECOVERY_GUESSED: return "; no record says who should serve, and it is the newest";
     case RPCTL_RECOVERY_NOTHING:
     case RPCTL_RECOVERY_LOST: break;
     }
@@ -97,8 +98,8 @@ static void on_tried(bool good, const char *text, void *data)
     go_on_with(takeover, takeover->tried);
 }
 
-/* Its bake was not over: before the old generation is told to go, the new one has to answer well once more.
- */
+/* Its bake was not over, or nobody knows that it ever served: before another one that could serve is told to
+ * go, it has to answer well. */
 static bool begin_trial(struct rpctl_takeover *takeover, struct rpctl_generation *generation)
 {
     struct rpctl_trial_config config = {.addresses = generation->addresses,
@@ -107,8 +108,11 @@ static bool begin_trial(struct rpctl_takeover *takeover, struct rpctl_generation
                                         .rounds = generation->policy.health_count,
                                         .interval_ms = generation->policy.health_interval_ms};
 
-    if (takeover->outcome != RPCTL_RECOVERY_FINISHED || config.health.kind == RPCTL_HEALTH_NONE ||
-        config.address_count == 0 || !rpctl_takeover_can_go_back(takeover))
+    bool doubtful =
+        takeover->outcome == RPCTL_RECOVERY_FINISHED || takeover->outcome == RPCTL_RECOVERY_GUESSED;
+
+    if (!doubtful || config.health.kind == RPCTL_HEALTH_NONE || config.address_count == 0 ||
+        !rpctl_takeover_can_go_back(takeover))
         return false;
     takeover->tried = generation;
     takeover->trial = rpctl_trial_start(&takeover->service->loop, &config, on_tried, takeover);

@@ -89,14 +89,15 @@ Test(recovery, first_start)
     expect(recovery, 1, RPCTL_RECOVERY_FINISHED);
 }
 
-/* No state was there: the newest that listens. */
+/* No state was there: the newest that listens, and the one before it if that is unhealthy. */
 Test(recovery, without_a_state)
 {
     const struct rpctl_recovery_generation generations[] = {{4, 1, true}, {3, 2, false}, {2, 1, false}};
     const struct rpctl_recovery_facts facts = {RPCTL_ROLLOUT_IDLE, 0, 0, generations, 3};
     struct rpctl_recovery recovery;
     rpctl_recovery_decide(&facts, &recovery);
-    expect(recovery, 3, RPCTL_RECOVERY_EXCHANGED);
+    expect(recovery, 3, RPCTL_RECOVERY_GUESSED);
+    cr_assert_eq(recovery.other, 2);
 }
 
 Test(recovery, nobody)
