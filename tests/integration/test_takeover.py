@@ -4,6 +4,7 @@ Clients run all the time and lose nothing. The kills at random instants are in t
 """
 
 import contextlib
+import fcntl
 import json
 import os
 import pathlib
@@ -16,6 +17,9 @@ import services
 
 FOREIGN = pathlib.Path(__file__).resolve().with_name("foreign_server.py")
 CLIENTS = 4 if harness.SANITIZED else 16
+LONGER_THAN_A_LAUNCH = 0.5  # seconds
+DRAIN_TIMEOUT = "2s"
+LONGER_THAN_THE_DRAIN = 2.5  # seconds
 
 
 class TakeoverCase(services.ServiceCase):
@@ -38,6 +42,9 @@ class TakeoverCase(services.ServiceCase):
 
     def state(self):
         return json.loads(self.state_path().read_text()) if self.state_path().exists() else {}
+
+    def wait_for_rollout(self, state):
+        harness.wait_until(lambda: self.state().get("rollout") == state, f"the state is {state}")
 
     def end_of(self, outcome, phase):
         return next(e for e in outcome.events if e["event"] == "phase" and (e["phase"], e["state"]) == (phase, "end"))
@@ -121,6 +128,7 @@ class IdleTest(TakeoverCase):
     def test_a_process_of_it_ends_later(self):
         """Not our child: seen by its pidfd, launched again with its listeners."""
         self.start()
+        harness.wait_until(lambda: self.state().get("serving") == 1, "the state says that it hands them over itself")
         pid = self.pid_of(1)
         self.kill_supervisor()
         self.take_over()
@@ -272,9 +280,6 @@ class UnderWayTest(TakeoverCase):
         (found,) = [g for g in self.state()["generations"] if g["generation"] == generation]
         return found["instances"][0]["process"]["pid"]
 
-    def wait_for_rollout(self, state):
-        harness.wait_until(lambda: self.state().get("rollout") == state, f"the state is {state}")
-
     def test_quiesce(self):
         """A connection in an old queue holds it; it is answered in the end."""
         with services.stopped(self.pid_of(1)):
@@ -400,6 +405,112 @@ class StateTest(TakeoverCase):
         self.upgrade(services.V2)
         self.assertIn("state=not-written", (self.box.rpctl_dir / "default/log/supervisor.log").read_text())
         self.stop()
+
+
+    def test_none_and_the_newest_is_ill(self):
+        """It was being proven: nobody knows that, so it has to answer, and the other one serves."""
+        self.start()
+        upgrade = self.box.operation("upgrade", "--ready-timeout", "1h", services.V2, *self.listen, "--fail-health")
+        upgrade.until_phase("health")
+        self.wait_for_rollout("PROVING")
+        self.kill_supervisor()
+        upgrade.finish()
+        self.state_path().unlink()
+        outcome = self.take_over("--health-count", "1")
+        warnings = [e["text"] for e in outcome.events if e["event"] == "warning"]
+        self.assertIn("generation 2 is unhealthy: all goes back to generation 1", warnings)
+        self.assertIn("no record says who should serve", self.end_of(outcome, "steer")["detail"])
+        self.wait_for_generations({1: "serving"})
+        self.assertEqual(self.get().generation, "1")
+        self.upgrade(services.V2, *self.listen)
+        self.stop()
+
+
+class SlowDiskTest(TakeoverCase):
+    """The state is not on disk before the test lets it."""
+
+    def setUp(self):
+        super().setUp()
+        self.lock = self.enterContext(open(self.box.dir / "hold-fsync", "w"))
+        self.box.env.update(LD_PRELOAD=str(harness.BIN_DIR / "hold-fsync.so"), HOLD_FSYNC=self.lock.name,
+                            ASAN_OPTIONS=f"{self.box.env.get('ASAN_OPTIONS', '')}:verify_asan_link_order=0")
+
+    def hold(self):
+        fcntl.flock(self.lock, fcntl.LOCK_EX)
+
+    def go(self):
+        fcntl.flock(self.lock, fcntl.LOCK_UN)
+
+    def upgrade_that_waits(self, *words):
+        """Nothing is launched for as long as a launch takes, and more."""
+        self.hold()
+        self.start()
+        upgrade = self.box.operation("upgrade", "--bake", "0", *words)
+        harness.wait_until(lambda: self.generations() == {1: "serving", 2: "starting"}, "it is under way")
+        harness.let_pass(LONGER_THAN_A_LAUNCH)
+        self.assertEqual(self.pid_of(2), 0)
+        self.assertEqual(self.get().generation, "1")
+        return upgrade
+
+    def test_a_launch_waits_for_it(self):
+        upgrade = self.upgrade_that_waits(services.V2, *self.listen)
+        self.go()
+        self.assert_code(upgrade.finish(), 0)
+        self.wait_for_generations({2: "serving"})
+        self.stop()
+
+    def test_killed_before_it_is_there(self):
+        """Nobody has written that 1 serves. Had the new one been launched, the next supervisor would not know which."""
+        upgrade = self.upgrade_that_waits(services.V2, *self.listen, "--fail-health")
+        self.kill_supervisor()
+        upgrade.finish()
+        self.go()
+        self.assertEqual(self.take_over().result["generation"], 1)
+        self.assert_in_hand(1)
+
+    def test_the_launch_is_called_off(self):
+        upgrade = self.upgrade_that_waits(services.V2, *self.listen)
+        self.assert_code(self.box.rpctl("abort"), 0)
+        self.assert_code(upgrade.finish(), 1)
+        self.go()
+        self.wait_for_generations({1: "serving"})
+        self.upgrade(services.V2, *self.listen)
+        self.stop()
+
+    def test_it_comes_too_late(self):
+        upgrade = self.upgrade_that_waits("--ready-timeout", "1s", services.V2, *self.listen)
+        outcome = self.assert_code(upgrade.finish(), 1)
+        self.assertRegex(outcome.result["reason"], r"state was not on disk within 1 s, and nothing was launched; .* the disk of /")
+        self.assertEqual(self.generations(), {1: "serving"})
+        self.go()
+        self.upgrade(services.V2, *self.listen)
+        self.stop()
+
+    def test_the_deadline_of_a_drain_begins_when_it_is_told(self):
+        self.start()
+        pid = self.pid_of(1)
+        with self.download() as download:
+            upgrade = self.box.operation("upgrade", "--bake", "1h", "--drain-timeout", DRAIN_TIMEOUT, services.V2, *self.listen)
+            upgrade.until_phase("bake")
+            self.wait_for_rollout("BAKING")
+            new = self.pid_of(2)
+            with self.download() as other:
+                self.hold()
+                self.assert_code(self.box.rpctl("abort"), 0)
+                harness.wait_until(lambda: "gen=2 drain=QUIESCING event=LOOK_EMPTY next=DRAINING" in self.log(), "it drains")
+                harness.let_pass(LONGER_THAN_THE_DRAIN)
+                self.assertTrue(harness.process_exists(new), "nobody has told it to go")
+                self.assertNotIn("draining", self.log(2))
+                self.go()
+                self.assertTrue(other.is_whole())
+            self.assert_code(upgrade.finish(), 3)
+            self.assertTrue(download.is_whole())
+        self.assertEqual(self.pid_of(1), pid)
+        self.stop()
+
+    def log(self, generation=None):
+        name = f"generation-{generation}.log" if generation else "supervisor.log"
+        return (self.box.rpctl_dir / "default/log" / name).read_text()
 
 
 class StrangersTest(TakeoverCase):

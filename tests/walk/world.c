@@ -9,6 +9,7 @@ const struct walk_config *world_config;
 static void write_disk(struct world *world)
 {
     world->disk = world_record(world);
+    world_rollout_on_written(world);
     for (unsigned n = 1; n <= WALK_GENERATIONS_MAX; n++) {
         struct generation *generation = world_get(world, n);
 
@@ -65,7 +66,10 @@ static void apply(struct world *world, const struct move *move)
     case MOVE_PROBE_BAD: answer(world, RPCTL_ROLLOUT_ON_PROBE_BAD); return;
     case MOVE_UNLISTEN: world_post_drain(world, number, RPCTL_DRAIN_ON_LISTENERS_CLOSED); return;
     case MOVE_SWEPT: world_swept(world, number); return;
-    case MOVE_READY_TIMER: fire(world, TIMER_READY, RPCTL_ROLLOUT_ON_DEADLINE); return;
+    case MOVE_READY_TIMER:
+        fire(world, TIMER_READY,
+             world->pinned_waits ? RPCTL_ROLLOUT_ON_PIN_FAILED : RPCTL_ROLLOUT_ON_DEADLINE);
+        return;
     case MOVE_PROBE_TIMER: fire(world, TIMER_PROBE, RPCTL_ROLLOUT_ON_PROBE_TIMER); return;
     case MOVE_BAKE_TIMER: fire(world, TIMER_BAKE, RPCTL_ROLLOUT_ON_BAKE_OVER); return;
     case MOVE_STOP_TIMER: world_stop_timer(world); return;
@@ -107,28 +111,14 @@ static void sort_processes(struct world *world)
     }
 }
 
-/* One change behind: what was before it has been written by the time of the next. */
-static void keep_up(struct world *world, const struct record *before)
-{
-    struct record now = world_record(world);
-    bool changed = memcmp(before, &now, sizeof now) != 0;
-
-    if (!world_has_disk(world))
-        memset(&world->disk, 0, sizeof world->disk);
-    else if (!world_is_held(world) && changed && memcmp(&world->disk, &now, sizeof now) != 0)
-        world->disk = *before;
-}
-
 bool world_make(struct world *world, const struct walk_config *of, const struct move *move)
 {
-    struct record before = world_record(world);
-
     world_fault = NULL;
     world_config = of;
     world_launch_fails = move->launch_fails;
     world_has_launched = false;
     apply(world, move);
-    if (world->up) keep_up(world, &before);
+    if (world->up && !world_has_disk(world)) memset(&world->disk, 0, sizeof world->disk);
     sort_processes(world);
     return world_has_launched && world_config->failures;
 }

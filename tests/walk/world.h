@@ -15,7 +15,8 @@
  *   - timers: fire at any time while they are armed, in any order: no deadline is long enough to count on it.
  *   - a probe round: one answer, good or bad, at any time; not wanted after a decision.
  *   - sweeps, relaunches with their job, the events that a step posts while it acts.
- *   - the state on disk: at most one change behind; the stop signal of a drain waits for it.
+ *   - the state on disk: any number of changes behind; a launch beside one that serves waits for it, and the
+ * stop signal of a drain.
  *   - commands: the start, upgrades one after the other while old generations drain, abort at any time.
  *   - one crash anywhere: of any process, or of the supervisor; then another one takes over by what is on
  * disk and what runs, with the real decision, and goes on. It may give up; then there is a next one.
@@ -151,6 +152,7 @@ struct world {
     uint8_t rollout, outcome, has_old, ready, good, bad, baked;
     uint8_t timers;
     uint8_t probing; /* a round's answer is wanted */
+    uint8_t pinned_waits;
     uint8_t operation;
     uint8_t takeover;
     uint8_t takeover_operation;

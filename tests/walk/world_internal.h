@@ -76,6 +76,8 @@ void world_stop_processes(struct world *world, unsigned number);
 unsigned world_new_operation(struct world *world);
 void world_begin(struct world *world, unsigned operation);
 void world_post(struct world *world, enum rpctl_rollout_event event); /* queued while another one acts */
+void world_pinned(struct world *world, bool good);
+void world_rollout_on_written(struct world *world);
 void world_operation_over(struct world *world, unsigned number, enum operation expected);
 void world_forget(struct world *world, unsigned number);
 void world_end_service(struct world *world);

@@ -168,7 +168,7 @@ static void tell(struct world *world, const struct job *job, bool good)
     case JOB_ADD:
         if (!good && number == world->candidate) world_post(world, RPCTL_ROLLOUT_ON_CHECK_FAILED);
         return;
-    case JOB_PIN: world_post(world, good ? RPCTL_ROLLOUT_ON_PINNED : RPCTL_ROLLOUT_ON_PIN_FAILED); return;
+    case JOB_PIN: world_pinned(world, good); return;
     case JOB_CHECK:
         if (good && world_get(world, number)->state == RPCTL_GENERATION_STARTING)
             world_get(world, number)->state = RPCTL_GENERATION_PROVING;

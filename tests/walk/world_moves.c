@@ -45,7 +45,8 @@ static void offer_generation(struct list *list, const struct world *world, unsig
     offer(list, generation->sweep, MOVE_SWEPT, number, 0);
     offer(list, generation->timers & TIMER_LOOK, MOVE_LOOK_TIMER, number, 0);
     offer(list, generation->timers & TIMER_QUIESCE, MOVE_QUIESCE_TIMER, number, 0);
-    offer(list, generation->timers & TIMER_DEADLINE, MOVE_DEADLINE_TIMER, number, 0);
+    offer(list, generation->timers & TIMER_DEADLINE && !generation->stop_waits, MOVE_DEADLINE_TIMER, number,
+          0);
     offer(list, generation->timers & TIMER_RETRY, MOVE_RETRY_TIMER, number, 0);
 }
 
@@ -58,6 +59,15 @@ static void offer_commands(struct list *list, const struct world *world)
     offer(list, !busy && world->serving && world->upgrades_left && world->last < WALK_GENERATIONS_MAX,
           MOVE_UPGRADE, 0, 0);
     offer(list, world->operation && !rpctl_rollout_is_undoing(&rollout), MOVE_ABORT, 0, 0);
+}
+
+/* A change that was taken back is written all the same. */
+static bool is_write_due(const struct world *world)
+{
+    bool due = !world_is_written(world) || world->pinned_waits;
+
+    for (unsigned n = 1; n <= WALK_GENERATIONS_MAX; n++) due = due || world_generation(world, n)->stop_waits;
+    return due;
 }
 
 static void offer_rollout(struct list *list, const struct world *world)
@@ -76,7 +86,7 @@ static void offer_rollout(struct list *list, const struct world *world)
     offer(list, world->timers & TIMER_PROBE, MOVE_PROBE_TIMER, 0, 0);
     offer(list, world->timers & TIMER_BAKE, MOVE_BAKE_TIMER, 0, 0);
     offer(list, world->timers & TIMER_STOP, MOVE_STOP_TIMER, 0, 0);
-    offer(list, !world_is_written(world), MOVE_WRITE, 0, 0);
+    offer(list, is_write_due(world), MOVE_WRITE, 0, 0);
 }
 
 /* It waits for who might serve and has not shown its listeners, but not for ever. */

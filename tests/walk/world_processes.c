@@ -29,7 +29,7 @@ void world_tell_all(struct world *world, unsigned number)
 
         if (process->phase == PROCESS_NONE || process->flags & PROCESS_SAID) continue;
         if (generation->proven && generation->had_traffic &&
-            (process->flags & (PROCESS_TOLD | PROCESS_EARLY)) == PROCESS_TOLD)
+            (process->flags & (PROCESS_TOLD | PROCESS_EARLY | PROCESS_KILLED)) == PROCESS_TOLD)
             world_fail("generation %u is told to stop a second time, which cuts its connections", number);
         process->flags |= PROCESS_TOLD | PROCESS_SAID;
         if (process->phase != PROCESS_READY) process->flags |= PROCESS_EARLY;

@@ -206,6 +206,12 @@ static void pack(struct world *world, const struct rpctl_rollout *rollout)
     world->bad = counts ? at_most(rollout->bad, world_config->health_count) : 0;
 }
 
+static void pinned_over(struct world *world)
+{
+    if (world->pinned_waits) world->timers &= (uint8_t)~TIMER_READY;
+    world->pinned_waits = 0;
+}
+
 static void step(struct world *world, enum rpctl_rollout_event event)
 {
     struct rpctl_rollout rollout = unpack(world);
@@ -216,6 +222,7 @@ static void step(struct world *world, enum rpctl_rollout_event event)
         world_fail("impossible in the rollout: %s in %s", rpctl_rollout_event_name(event),
                    rpctl_rollout_state_name(world->rollout));
     pack(world, &rollout);
+    if (world->rollout != RPCTL_ROLLOUT_PINNING) pinned_over(world);
     check_way_back(world, before);
     for (size_t i = 0; i < step.action_count && !world_fault; i++) act(world, step.actions[i]);
 }
@@ -229,6 +236,26 @@ void world_post(struct world *world, enum rpctl_rollout_event event)
     for (size_t i = 0; i < posted_count && !world_fault && !world->ended; i++) step(world, posted[i]);
     posted_count = 0;
     stepping = false;
+}
+
+void world_pinned(struct world *world, bool good)
+{
+    bool waits = good && world->rollout == RPCTL_ROLLOUT_PINNING &&
+                 world_running(world_generation(world, world->serving)) > 0 && !world_is_written(world);
+
+    if (!waits) {
+        world_post(world, good ? RPCTL_ROLLOUT_ON_PINNED : RPCTL_ROLLOUT_ON_PIN_FAILED);
+        return;
+    }
+    world->pinned_waits = 1;
+    world->timers |= TIMER_READY;
+}
+
+void world_rollout_on_written(struct world *world)
+{
+    if (!world->pinned_waits) return;
+    pinned_over(world);
+    world_post(world, RPCTL_ROLLOUT_ON_PINNED);
 }
 
 void world_begin(struct world *world, unsigned operation)

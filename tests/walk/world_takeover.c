@@ -43,8 +43,8 @@ void world_supervisor_dies(struct world *world)
     memset(world->jobs, 0, sizeof world->jobs);
     world->up = world->steered = world->serving = world->candidate = world->rollout = world->outcome =
         world->has_old = world->ready = world->good = world->bad = world->baked = world->timers =
-            world->probing = world->operation = world->takeover = world->takeover_operation = world->tried =
-                world->way_back = 0;
+            world->probing = world->pinned_waits = world->operation = world->takeover =
+                world->takeover_operation = world->tried = world->way_back = 0;
 }
 
 /* One that ends while it is being adopted is there without a process. */

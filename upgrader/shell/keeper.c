@@ -36,6 +36,7 @@ static void tell_waiting(struct rpctl_service *service)
         next = generation->next; /* it may be gone after this */
         rpctl_leaving_on_written(generation);
     }
+    rpctl_rollout_shell_on_written(service);
 }
 
 static void on_written(uv_work_t *work, int status)

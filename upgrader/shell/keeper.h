@@ -2,8 +2,9 @@
  *
  * Theory. Whatever changes what a successor must know calls rpctl_keeper_changed; at the loop's next turn the
  * state is put into words, and a thread of the pool writes them. What changes meanwhile is written after it,
- * once. A disk that is full or slow holds nobody up but who asks for it (rpctl_keeper_when_written): an old
- * generation is told to stop only when the disk knows that another one serves, or cannot be told.
+ * once. A disk that is full or slow holds nobody up but who asks for it (rpctl_keeper_is_settled): a new
+ * generation is launched only when the disk knows who serves, and an old one is told to stop only when it
+ * knows that another one does; or when it cannot be told.
  *
  * Owns its timer and the text under way. Runs on the loop's thread. */
 #ifndef RPCTL_KEEPER_H
@@ -38,8 +39,8 @@ void rpctl_keeper_changed(struct rpctl_keeper *keeper);
 void rpctl_keeper_hold(struct rpctl_keeper *keeper);
 void rpctl_keeper_release(struct rpctl_keeper *keeper);
 
-/* True when all that was said before is on disk, or could not be written. Else rpctl_leaving_on_written is
- * called for every generation when that has changed. */
+/* True when all that was said before is on disk, or could not be written. Else rpctl_leaving_on_written, for
+ * every generation, and rpctl_rollout_shell_on_written are called when that has changed. */
 bool rpctl_keeper_is_settled(const struct rpctl_keeper *keeper);
 
 /* Begins no more writes; one under way ends before the loop does. */

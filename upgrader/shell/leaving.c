@@ -46,9 +46,12 @@ static void on_quiesce_timeout(uv_timer_t *timer)
     rpctl_leaving_post(leaving, RPCTL_DRAIN_ON_QUIESCE_TIMEOUT);
 }
 
+/* Those who were not told yet have their whole time when they are. */
 static void on_deadline(uv_timer_t *timer)
 {
-    rpctl_leaving_post(timer->data, RPCTL_DRAIN_ON_DEADLINE);
+    struct rpctl_leaving *leaving = timer->data;
+
+    if (!leaving->stop_waits) rpctl_leaving_post(leaving, RPCTL_DRAIN_ON_DEADLINE);
 }
 
 static void on_closed(struct rpctl_service *service, struct rpctl_generation *generation, int status,

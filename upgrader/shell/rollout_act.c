@@ -1,7 +1,6 @@
 #include "shell/rollout_internal.h"
 
 #include <assert.h>
-#include <errno.h>
 
 /* Posts `good` or, with the reason, `bad`. */
 static void post_status(struct rpctl_service *service, int status, const struct rp_error *error,
@@ -11,16 +10,6 @@ static void post_status(struct rpctl_service *service, int status, const struct 
         rpctl_service_post(service, good);
     else
         rpctl_service_post_because(service, bad, "%s", error->message);
-}
-
-static void on_pinned(struct rpctl_service *service, struct rpctl_generation *generation, int status,
-                      const struct rp_error *error)
-{
-    (void)generation;
-    /* A stranger in the group, or a listener that cannot be shared, is a finding; all else is a failure. */
-    if ((status == -EEXIST || status == -ENOPROTOOPT) && service->rollout.state == RPCTL_ROLLOUT_PINNING)
-        service->operation->refused = true;
-    post_status(service, status, error, RPCTL_ROLLOUT_ON_PINNED, RPCTL_ROLLOUT_ON_PIN_FAILED);
 }
 
 static void on_checked(struct rpctl_service *service, struct rpctl_generation *generation, int status,
@@ -99,7 +88,7 @@ void rpctl_rollout_act(struct rpctl_service *service, enum rpctl_rollout_action 
     const struct rpctl_policy *policy = &service->operation->policy;
 
     switch (action) {
-    case RPCTL_ROLLOUT_DO_PIN: rpctl_steering_pin(service, service->serving, on_pinned); return;
+    case RPCTL_ROLLOUT_DO_PIN: rpctl_rollout_pin(service); return;
     case RPCTL_ROLLOUT_DO_LAUNCH: launch(service); return;
     case RPCTL_ROLLOUT_DO_CHECK:
         rpctl_service_collect_stop(service);

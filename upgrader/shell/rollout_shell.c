@@ -40,6 +40,7 @@ static void step(struct rpctl_service *service, const struct rpctl_posted *poste
     look_around(service);
     result = rpctl_rollout_step(&service->rollout, posted->event);
     assert(result.possible);
+    if (service->rollout.state != RPCTL_ROLLOUT_PINNING) service->pinned_waits = false;
     if (before != service->rollout.state) {
         rpctl_service_log(service, "rollout=%s event=%s next=%s", rpctl_rollout_state_name(before),
                           rpctl_rollout_event_name(posted->event),

@@ -96,8 +96,9 @@ struct rpctl_service {
     struct rpctl_posted posted[RPCTL_POSTED_EVENTS_MAX];
     size_t posted_count;
     bool stepping;
-    struct rpctl_operation *operations;     /* every one whose result is not out */
-    struct rpctl_operation *operation;      /* the one the rollout works for */
+    bool pinned_waits;                  /* the groups are pinned, and the disk does not know yet who serves */
+    struct rpctl_operation *operations; /* every one whose result is not out */
+    struct rpctl_operation *operation;  /* the one the rollout works for */
     struct rpctl_operation *stop_operation; /* waits for the last process to end */
     bool first_release_waits;               /* until somebody follows, see RPCTL_PARENT_GRACE_MS */
     json_t *last_result;
@@ -179,6 +180,8 @@ void rpctl_rollout_shell_on_candidate_ended(struct rpctl_service *service);
 
 /* False: see rpctl_rollout_can_abort. */
 bool rpctl_rollout_shell_can_abort(struct rpctl_service *service);
+/* What was to be on disk is there, or cannot be. */
+void rpctl_rollout_shell_on_written(struct rpctl_service *service);
 
 /* --- launch.c: processes -------------------------------------------------------------------------------- */
 
