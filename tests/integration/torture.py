@@ -117,6 +117,7 @@ class Torture:
         self.addresses = [harness.format_address(host, self.port) for host in self.hosts]
         self.generation = 0
         self.supervisor = self.descriptors = None
+        self.mark = lambda name: None  # told of each fault before it is tried
         self.met = []
         self.seen = collections.Counter()  # of each kind, where no fault was met
 
@@ -174,6 +175,7 @@ class Torture:
         """True when the fault was met."""
         self.victim = self.instance()["pid"] if scenario == "crash" else None
         pid = NEXT_SUPERVISOR if scenario in ("start", "takeover") else self.supervisor
+        self.mark(f"{scenario}, {kind} {only or 'number'} {nth}")
         self.faults.arm(pid, kind, nth, only, kills=scenario in ("killed", "takeover"))
         try:
             outcome = getattr(self, f"try_{scenario}")()

@@ -1,5 +1,9 @@
-"""A sample of the places at which a call of the supervisor can fail, another one in each run."""
+"""A sample of the places at which a call of the supervisor can fail, another one in each run, or that of RP_TORTURE_SEED.
 
+A request that is lost is told with the fault that was tried when it was begun.
+"""
+
+import os
 import random
 
 import harness
@@ -13,7 +17,7 @@ class SampleCase(harness.Case):
 
     def setUp(self):
         super().setUp()
-        seed = random.SystemRandom().randrange(1 << 32)
+        seed = int(os.environ.get("RP_TORTURE_SEED") or random.SystemRandom().randrange(1 << 32))
         self.random = random.Random(seed)
         print(f"seed {seed}", flush=True)
 
@@ -31,6 +35,7 @@ class SampleCase(harness.Case):
         run, what = torture.new(self, scenario)
         run.start()
         with run.load() as load:
+            run.mark = load.mark
             work(run, what, kind)
             run.upgrade()
             total = self.assert_spotless(load)["total"]
