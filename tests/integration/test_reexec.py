@@ -335,7 +335,10 @@ class RefusedTest(ReexecCase):
         super().setUp()
         self.start()
         pid = self.supervisor()["pid"]
-        self.before = (self.supervisor(), self.pid_of(1), self.listener_inodes(), harness.idle_descriptor_count(pid))
+        self.before = self.found(pid)
+
+    def found(self, pid):
+        return self.supervisor(), self.pid_of(1), self.listener_inodes(), harness.idle_descriptor_count(pid)
 
     def assert_refused(self, *words):
         outcome = self.reexec(code=1)
@@ -349,7 +352,7 @@ class RefusedTest(ReexecCase):
 
     def assert_as_before(self):
         pid = self.supervisor()["pid"]
-        self.assertEqual((self.supervisor(), self.pid_of(1), self.listener_inodes(), harness.idle_descriptor_count(pid)), self.before)
+        self.assertEqual(self.found(pid), self.before)
         self.assertEqual(self.inheritable(pid), [])
         self.assertNotIn("operation", self.box.status())
         self.assertEqual(self.get().generation, "1")

@@ -406,24 +406,58 @@ class StateTest(TakeoverCase):
         self.assertIn("state=not-written", (self.box.rpctl_dir / "default/log/supervisor.log").read_text())
         self.stop()
 
-
-    def test_none_and_the_newest_is_ill(self):
-        """It was being proven: nobody knows that, so it has to answer, and the other one serves."""
-        self.start()
+    def kill_while_an_ill_one_is_proven(self):
         upgrade = self.box.operation("upgrade", "--ready-timeout", "1h", services.V2, *self.listen, "--fail-health")
         upgrade.until_phase("health")
         self.wait_for_rollout("PROVING")
         self.kill_supervisor()
         upgrade.finish()
-        self.state_path().unlink()
+
+    def assert_goes_back(self, old):
+        """Nobody knows that the newest was being proven, so it has to answer, and the other one serves."""
         outcome = self.take_over("--health-count", "1")
         warnings = [e["text"] for e in outcome.events if e["event"] == "warning"]
-        self.assertIn("generation 2 is unhealthy: all goes back to generation 1", warnings)
-        self.assertIn("no record says who should serve", self.end_of(outcome, "steer")["detail"])
-        self.wait_for_generations({1: "serving"})
-        self.assertEqual(self.get().generation, "1")
+        self.assertIn(f"generation {old + 1} is unhealthy: all goes back to generation {old}", warnings)
+        self.assertIn("nobody on record can serve", self.end_of(outcome, "steer")["detail"])
+        self.wait_for_generations({old: "serving"})
+        self.assertEqual(self.get().generation, str(old))
         self.upgrade(services.V2, *self.listen)
         self.stop()
+
+    def test_none_and_the_newest_is_ill(self):
+        self.start()
+        self.kill_while_an_ill_one_is_proven()
+        self.state_path().unlink()
+        self.assert_goes_back(1)
+
+    def test_none_and_nobody_says_how_to_ask(self):
+        """They are waited for, then asked for a connection."""
+        self.start("--bake", "1h", binary=FOREIGN)
+        with self.load(fresh=CLIENTS) as load:
+            upgrade = self.box.operation("upgrade", FOREIGN, *self.listen)
+            upgrade.until_phase("bake")
+            self.wait_for_rollout("BAKING")
+            self.kill_supervisor()
+            upgrade.finish()
+            self.state_path().unlink()
+            outcome = self.take_over(binary=FOREIGN)
+            self.assertEqual(outcome.result["generation"], 2)
+            self.assertIn("health", [e["phase"] for e in outcome.events if e["event"] == "phase"])
+            load.answers(50)
+            self.assert_spotless(load)
+        self.wait_for_generations({2: "serving"})
+        self.stop()
+
+    def test_of_long_ago_and_the_newest_is_ill(self):
+        """As where the disk has been full for a while: whom the state names is gone."""
+        self.start()
+        harness.wait_until(lambda: self.state().get("serving") == 1, "the state is on disk")
+        old = self.state_path().read_text()
+        self.upgrade(services.V2, *self.listen)
+        self.wait_for_generations({2: "serving"})
+        self.kill_while_an_ill_one_is_proven()
+        self.state_path().write_text(old)
+        self.assert_goes_back(2)
 
 
 class SlowDiskTest(TakeoverCase):

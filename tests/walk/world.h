@@ -151,8 +151,8 @@ struct world {
     uint8_t serving, candidate, last;
     uint8_t rollout, outcome, has_old, ready, good, bad, baked;
     uint8_t timers;
-    uint8_t probing; /* a round's answer is wanted */
-    uint8_t pinned_waits;
+    uint8_t probing;      /* a round's answer is wanted */
+    uint8_t pinned_waits; /* for the disk */
     uint8_t operation;
     uint8_t takeover;
     uint8_t takeover_operation;

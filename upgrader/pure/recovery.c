@@ -41,10 +41,6 @@ void rpctl_recovery_decide(const struct rpctl_recovery_facts *facts, struct rpct
     unsigned wanted = forward ? facts->candidate : facts->serving;
     unsigned other = forward ? facts->serving : facts->candidate;
 
-    if (wanted == 0 && other == 0) {
-        *ret_recovery = guess(facts);
-        return;
-    }
     if (can_serve(facts, wanted)) {
         enum rpctl_recovery_outcome outcome = forward ? RPCTL_RECOVERY_FINISHED : RPCTL_RECOVERY_UNDONE;
 
@@ -53,7 +49,7 @@ void rpctl_recovery_decide(const struct rpctl_recovery_facts *facts, struct rpct
         if (outcome == RPCTL_RECOVERY_FINISHED && can_serve(facts, other)) ret_recovery->other = other;
         return;
     }
-    if (!can_serve(facts, other)) other = newest_that_can(facts, 0);
-    *ret_recovery = (struct rpctl_recovery){
-        .serving = other, .outcome = other ? RPCTL_RECOVERY_EXCHANGED : RPCTL_RECOVERY_LOST};
+    *ret_recovery = can_serve(facts, other)
+                        ? (struct rpctl_recovery){.serving = other, .outcome = RPCTL_RECOVERY_EXCHANGED}
+                        : guess(facts);
 }

@@ -7,11 +7,9 @@
  *   bake, quiesce                    new, if it answers well  old leaves
  *   the way back                     old                      new goes on leaving
  *
- * If whoever should serve has no process any more, another that can listen still does: the other one of the
- * two, else the newest that was not told to stop. If there is none, the recorded release is launched anew.
- *
- * Where there is no record, or it names nobody, the newest that can serves, if it answers well: it may be one
- * that was being started. Else the next one does.
+ * If whoever should serve has no process any more, the other one of the two does, if it was not told to stop.
+ * If neither can, or there is no record, the newest that can serves, if it answers well: it may be one that
+ * was being started. Else the next one does. If there is none, the recorded release is launched anew.
  *
  * Pure. */
 #ifndef RPCTL_RECOVERY_H
@@ -42,7 +40,7 @@ enum rpctl_recovery_outcome {
     RPCTL_RECOVERY_UNDONE,    /* new leaves, old serves */
     RPCTL_RECOVERY_FINISHED,  /* new serves, old leaves */
     RPCTL_RECOVERY_EXCHANGED, /* whoever should have served is dead: another one does */
-    RPCTL_RECOVERY_GUESSED,   /* nobody knows who should serve: the newest that can does */
+    RPCTL_RECOVERY_GUESSED,   /* nobody of whom the record knows can serve: the newest that can does */
     RPCTL_RECOVERY_LOST,      /* nobody is left who could */
 };
 

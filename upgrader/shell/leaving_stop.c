@@ -87,5 +87,4 @@ void rpctl_leaving_on_written(struct rpctl_generation *generation)
     if (generation->drain.state != RPCTL_DRAIN_DRAINING) return;
     rpctl_leaving_act(leaving, RPCTL_DRAIN_DO_ARM_DEADLINE);
     rpctl_leaving_stop_processes(leaving);
-    rpctl_keeper_changed(&leaving->service->keeper); /* the deadline */
 }

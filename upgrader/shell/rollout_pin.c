@@ -10,15 +10,14 @@
 static void on_disk_late(uv_timer_t *timer)
 {
     struct rpctl_service *service = timer->data;
-    double seconds = service->operation ? service->operation->policy.ready_timeout_ms / 1000.0 : 0;
 
     if (!service->pinned_waits) return;
     service->pinned_waits = false;
-    rpctl_service_post_because(
-        service, RPCTL_ROLLOUT_ON_PIN_FAILED,
-        "the service's state was not on disk within %g s, and nothing was launched; is "
-        "the disk of %s overloaded, or stuck?",
-        seconds, rpctl_service_dir_path(service->config->dir));
+    rpctl_service_post_because(service, RPCTL_ROLLOUT_ON_PIN_FAILED,
+                               "the service's state was not on disk within %g s, and nothing was launched; "
+                               "is the disk of %s overloaded, or stuck?",
+                               service->operation->policy.ready_timeout_ms / 1000.0,
+                               rpctl_service_dir_path(service->config->dir));
 }
 
 /* Beside one that has no process any more nobody can be mistaken, and there is no time to lose. */

@@ -96,13 +96,20 @@ static unsigned count_listeners(const struct rpctl_service *service)
     return count;
 }
 
+/* The state may be of long ago: from before a disk was full. */
+static bool is_there(const struct rpctl_takeover *takeover, unsigned number)
+{
+    return rpctl_service_find_generation(takeover->service, number) != NULL;
+}
+
 /* Nobody knows which of several serves, so one of them has to answer a health check: a server says itself
  * which, again, to each supervisor. One that says nothing is asked for a connection in the end. */
 static bool lacks_health(const struct rpctl_takeover *takeover, const struct rpctl_generation *generation)
 {
     const struct rpctl_state *state = &takeover->state;
 
-    if (state->serving || state->candidate || !takeover->service->generations->next) return false;
+    if (is_there(takeover, state->serving) || is_there(takeover, state->candidate)) return false;
+    if (!takeover->service->generations->next) return false;
     return generation->policy.health.kind == RPCTL_HEALTH_AUTO &&
            generation->health.kind == RPCTL_HEALTH_AUTO;
 }
@@ -113,7 +120,7 @@ static bool is_awaited(const struct rpctl_takeover *takeover, const struct rpctl
     const struct rpctl_state *state = &takeover->state;
 
     if (rpctl_generation_is_leaving(generation)) return false;
-    if (state->document && state->serving && generation->number != state->serving &&
+    if (is_there(takeover, state->serving) && generation->number != state->serving &&
         state->rollout != RPCTL_ROLLOUT_BAKING && state->rollout != RPCTL_ROLLOUT_QUIESCING)
         return false;
     for (unsigned i = 0; i < generation->instance_count; i++) {

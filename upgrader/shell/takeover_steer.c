@@ -9,7 +9,7 @@ static const char *outcome_text(enum rpctl_recovery_outcome outcome)
     case RPCTL_RECOVERY_UNDONE: return "; the operation that was under way is undone";
     case RPCTL_RECOVERY_FINISHED: return "; the operation that was under way is brought to its end";
     case RPCTL_RECOVERY_EXCHANGED: return "; the one that should serve has died";
-    case RPCTL_RECOVERY_GUESSED: return "; no record says who should serve, and it is the newest";
+    case RPCTL_RECOVERY_GUESSED: return "; nobody on record can serve, and it is the newest that can";
     case RPCTL_RECOVERY_NOTHING:
     case RPCTL_RECOVERY_LOST: break;
     }

@@ -100,6 +100,17 @@ Test(recovery, without_a_state)
     cr_assert_eq(recovery.other, 2);
 }
 
+/* … or one of long ago, whose generations are gone. */
+Test(recovery, with_a_state_of_long_ago)
+{
+    const struct rpctl_recovery_generation generations[] = {{6, 1, false}, {5, 1, false}};
+    const struct rpctl_recovery_facts facts = {RPCTL_ROLLOUT_BAKING, 1, 2, generations, 2};
+    struct rpctl_recovery recovery;
+    rpctl_recovery_decide(&facts, &recovery);
+    expect(recovery, 6, RPCTL_RECOVERY_GUESSED);
+    cr_assert_eq(recovery.other, 5);
+}
+
 Test(recovery, nobody)
 {
     const struct rpctl_recovery_facts facts = {RPCTL_ROLLOUT_IDLE, 1, 0, NULL, 0};
