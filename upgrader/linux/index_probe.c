@@ -216,6 +216,15 @@ static int steer_probes(struct run *run, struct rp_error *error)
     return rpctl_reuseport_attach(run->probe->fds[0], run->program.code, run->program.length, error);
 }
 
+/* Before their ports are free: whoever gets one of them would go where its probe went, perhaps to a listener
+ * that is closed next. */
+static int forget_probes(const struct run *run, struct rp_error *error)
+{
+    const struct rpctl_index_probe *probe = run->probe;
+
+    return rpctl_reuseport_attach(probe->fds[0], probe->otherwise, probe->otherwise_length, error);
+}
+
 static int send_batch(struct run *run, struct rp_error *error)
 {
     for (size_t i = 0; i < run->batch.count; i++) {
@@ -231,11 +240,16 @@ static int send_batch(struct run *run, struct rp_error *error)
 
 static int run_batch(struct run *run, struct rp_error *error)
 {
-    int result = open_batch(run, error);
+    struct rp_error second;
+    int forgotten, result = open_batch(run, error);
 
     if (result < 0) return result;
     result = steer_probes(run, error);
-    if (result == 0) result = send_batch(run, error);
+    if (result == 0) {
+        result = send_batch(run, error);
+        forgotten = forget_probes(run, &second);
+        if (result == 0 && forgotten < 0) result = rp_error_set(error, forgotten, "%s", second.message);
+    }
     close_batch(&run->batch);
     return result;
 }

@@ -17,8 +17,9 @@
  * for one on TCP.)
  *
  * The caller keeps the group as it is during the call, and attaches its own program afterwards, also after an
- * error: the one left behind differs from it by the probes only. Nothing but this is in this file, so that a
- * build for tests can be linked without it. */
+ * error: the one left behind is that for all other traffic, or, where that could not be attached, still has
+ * the probes, whose ports are free by then. Nothing but this is in this file, so that a build for tests can
+ * be linked without it. */
 #ifndef RPCTL_INDEX_PROBE_H
 #define RPCTL_INDEX_PROBE_H
 

@@ -240,6 +240,41 @@ Test(index_probe, other_traffic_does_not_notice)
     }
 }
 
+static void port_range(unsigned *ret_first, unsigned *ret_last)
+{
+    FILE *file = fopen("/proc/sys/net/ipv4/ip_local_port_range", "re");
+
+    cr_assert(file);
+    cr_assert_eq(fscanf(file, "%u %u", ret_first, ret_last), 2);
+    fclose(file);
+}
+
+/* A port that a probe had is free again: whoever gets it goes where everybody goes. All are tried, but for
+ * those that somebody else has. */
+Test(index_probe, a_port_that_is_free_again_leads_nobody_astray)
+{
+    uint16_t order[6], port = 0;
+    unsigned first, last, tried = 0;
+    int fds[6];
+
+    port_range(&first, &last);
+    for (size_t i = 0; i < 6; i++) fds[i] = test_listen("127.0.0.1", &port);
+    probe("127.0.0.1", port, fds, 6, order);
+    for (unsigned source = first; source <= last; source++) {
+        struct rp_address from = test_address("127.0.0.1", (uint16_t)source);
+        int client = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+        cr_assert_geq(client, 0);
+        if (bind(client, (struct sockaddr *)&from.storage, from.length) == 0) {
+            test_connect(client, "127.0.0.1", port);
+            cr_assert_eq(test_who_accepts(fds, 6), 0, "from port %u", source);
+            tried++;
+        }
+        test_close_client(client);
+    }
+    cr_assert_gt(tried, (last - first) / 2);
+}
+
 Test(index_probe, is_fast)
 {
     uint16_t order[8], port = 0;
