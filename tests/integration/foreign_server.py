@@ -3,15 +3,16 @@
 
   foreign_server.py --listen ADDR:PORT [--listeners N] [--notify] [misbehaviour]
 
-It answers every request with its pid and closes the connection. At SIGTERM it takes no new connection, ends its
-answers, and exits. With --notify it tells a service manager that it is ready, as many servers do, and no more; with
+It answers every request with its pid and closes the connection. At SIGTERM it tells how many of its listeners new
+connections can find, takes no new connection, ends its answers, and exits. With --notify it tells a service manager that it is ready, as many servers do, and no more; with
 --hand-over it sends its listeners first, as those do that use more of that protocol.
 
 Misbehaviour: --without-reuseport (all listeners), --lose-reuseport (at SIGUSR1), --alone ADDR:PORT (one more listener,
 without SO_REUSEPORT), --user UID (before it listens), --answer never|garbage|close, --daemon (the parent ends, the child
 goes on), --leave-child (a child goes on with the listeners when the parent has ended), --own-session and --bare (for
-either: in a session of its own, with an empty environment), --deaf (for either: SIGTERM is ignored). With --notify a
-daemon says before all else that it is starting.
+either: in a session of its own, with an empty environment), --deaf (for either: SIGTERM is ignored, but for the word on
+its listeners), --unready (with --notify: it says that it is starting, and no more). With --notify a daemon says before all
+else that it is starting.
 """
 
 import argparse
@@ -24,6 +25,7 @@ import sys
 BACKLOG = 4096
 GENERATION = os.environ.get("RP_GENERATION", "0")  # for the tests' count; it does nothing else with it
 REQUEST_END = b"\r\n\r\n"
+SO_BINDTOIFINDEX = 62
 INHERITED = "--inherited"  # how a child with an empty environment finds its listeners
 
 
@@ -44,6 +46,7 @@ def parse_arguments():
     parser.add_argument("--own-session", action="store_true")
     parser.add_argument("--bare", action="store_true")
     parser.add_argument("--deaf", action="store_true")
+    parser.add_argument("--unready", action="store_true")
     parser.add_argument("--workers")  # as server-v1 has it; of no use here
     parser.add_argument(INHERITED, type=int, nargs="*", default=[])
     return parser.parse_args()
@@ -81,8 +84,9 @@ def answer(peer):
 
 
 class Server:
-    def __init__(self, listeners, manner=None):
+    def __init__(self, listeners, manner=None, deaf=False):
         self.manner = manner  # of answering, or None
+        self.deaf = deaf
         self.selector = selectors.DefaultSelector()
         self.listeners = listeners
         self.connections = {}  # what each has sent
@@ -118,7 +122,14 @@ class Server:
     def bytes_for(self, connection):
         return {None: answer(self.peers[connection]), "garbage": b"220 mail.example.com ESMTP\r\n", "close": b""}[self.manner]
 
+    def tell_in_sight(self):
+        bound = [listener.getsockopt(socket.SOL_SOCKET, SO_BINDTOIFINDEX) for listener in self.listeners]
+        print(f"SIGTERM, {bound.count(0)} of {len(bound)} listeners in sight", file=sys.stderr, flush=True)
+
     def stop(self):
+        self.tell_in_sight()
+        if self.deaf:
+            return
         self.stopping = True
         for listener in self.listeners:
             self.selector.unregister(listener)
@@ -156,12 +167,12 @@ def become_the_child(arguments, listeners):
         os.execve(sys.executable, command, {})
 
 
-def handle_signals(arguments, listeners, deaf):
+def handle_signals(arguments, listeners):
     """Returns the descriptor that becomes readable at SIGTERM."""
     reader, writer = os.pipe()
     os.set_blocking(writer, False)
     signal.set_wakeup_fd(writer)
-    signal.signal(signal.SIGTERM, signal.SIG_IGN if deaf else lambda *_: None)
+    signal.signal(signal.SIGTERM, lambda *_: None)
     if arguments.lose_reuseport:
         signal.signal(signal.SIGUSR1, lambda *_: lose_reuseport(listeners))
     return reader
@@ -190,12 +201,12 @@ def main():
     in_child = arguments.daemon or (arguments.leave_child and os.fork() == 0)
     if in_child:
         become_the_child(arguments, listeners)
-    stop_pipe = handle_signals(arguments, listeners, arguments.deaf and (in_child or not forks))
-    server = Server(listeners, arguments.answer)
+    stop_pipe = handle_signals(arguments, listeners)
+    server = Server(listeners, arguments.answer, arguments.deaf and (in_child or not forks))
     if arguments.hand_over:
         notify(b"FDSTORE=1", listeners)
     if (arguments.notify or arguments.hand_over) and not arguments.daemon:
-        notify(b"READY=1")
+        notify(b"STATUS=starting" if arguments.unready else b"READY=1")
     print(f"listening on {arguments.listen}", file=sys.stderr, flush=True)
     server.run(stop_pipe)
 

@@ -275,6 +275,16 @@ class WrongPlaceTest(BadReleaseCase):
         self.assertEqual(self.box.status()["generations"][0]["addresses"], [self.address])
         self.stop()
 
+    def test_it_is_out_of_sight_before_it_is_told_to_stop(self):
+        """A listener that its process closes takes a SYN with it now and then: the youngest of IPv4 meets all of them."""
+        self.start()
+        for more, reason in ((("--notify", "--unready"), "not ready within 1 s"), (("--answer", "never"), "not healthy"),
+                             (("--hand-over", "--answer", "never"), "not healthy")):
+            outcome = self.bad_upgrade("--health", "http:/healthz", "--ready-timeout", "1s", FOREIGN, *self.listen, *more,
+                                       code=1, reason=reason)
+            self.assertIn("SIGTERM, 0 of 2 listeners in sight", outcome.result["log"])
+        self.stop()
+
     def test_without_reuseport(self):
         self.start()
         self.bad_upgrade(FOREIGN, *self.listen, "--without-reuseport", code=1,

@@ -358,6 +358,44 @@ class UnderWayTest(TakeoverCase):
         self.stop()
 
 
+class OutOfSightTest(TakeoverCase):
+    """What the former supervisor had taken out of sight, before the new release ended, leaves and never serves."""
+
+    def take_over_while_it_ends(self, recorded):
+        self.start()
+        pid = self.pid_of(1)
+        with self.load(fresh=CLIENTS) as load:
+            upgrade = self.box.operation("upgrade", "--ready-timeout", "1h", "--drain-timeout", "1s", FOREIGN, *self.listen,
+                                         "--notify", "--unready", "--deaf")
+            self.wait_for_line("listening on")
+            self.wait_for_rollout("WAITING")
+            self.assert_code(self.box.rpctl("abort"), 0)
+            self.wait_for_line("SIGTERM, 0 of 2 listeners in sight")
+            self.kill_supervisor()
+            upgrade.finish()
+            if not recorded:
+                self.state_path().unlink()
+            takeover = self.take_over("--drain-timeout", "1s")
+            self.assertEqual(takeover.result["generation"], 1)
+            self.wait_for_generations({1: "serving"})
+            load.answers(50)
+            self.assert_spotless(load)
+        self.assertEqual(self.pid_of(1), pid)
+        self.upgrade(services.V2, *self.listen)
+        self.stop()
+
+    def wait_for_line(self, line):
+        log = self.box.rpctl_dir / "default/log/generation-2.log"
+        harness.wait_until(lambda: log.exists() and line in log.read_text(), f"generation 2 writes {line!r}")
+
+    def test_with_a_record(self):
+        self.take_over_while_it_ends(recorded=True)
+
+    def test_without_a_record(self):
+        """Nobody knows who served; the newest cannot, so it is not asked."""
+        self.take_over_while_it_ends(recorded=False)
+
+
 class StateTest(TakeoverCase):
     """The state on disk is torn, foreign, old or not there: set aside, and what runs is found all the same."""
 

@@ -106,6 +106,13 @@ static struct rpctl_group_member *find_member(struct rpctl_groups *groups, uint6
     return NULL;
 }
 
+bool rpctl_groups_has(const struct rpctl_groups *groups, uint64_t id)
+{
+    for (size_t i = 0; i < groups->count; i++)
+        if (rpctl_group_model_index_of(&groups->items[i]->model, id) >= 0) return true;
+    return false;
+}
+
 static int add_listener(struct rpctl_groups *groups, const struct rpctl_tcp_listener *listener,
                         const struct rpctl_group_member *member, struct rp_error *error)
 {
@@ -135,6 +142,7 @@ int rpctl_groups_add(struct rpctl_groups *groups, int fd, unsigned generation, u
         return result;
     }
     member.user = listener.user;
+    member.hidden = listener.hidden;
     known = find_member(groups, listener.id);
     if (known) {
         close(fd);
@@ -206,6 +214,17 @@ size_t rpctl_groups_listener_count(const struct rpctl_groups *groups, unsigned g
 
     for (size_t i = 0; i < groups->count; i++) count += rpctl_group_count_of(groups->items[i], generation);
     return count;
+}
+
+bool rpctl_groups_is_hidden(const struct rpctl_groups *groups, unsigned generation)
+{
+    for (size_t i = 0; i < groups->count; i++)
+        for (size_t k = 0; k < groups->items[i]->model.count; k++) {
+            const struct rpctl_group_member *member = &groups->items[i]->members[k];
+
+            if (member->generation == generation && member->hidden) return true;
+        }
+    return false;
 }
 
 uid_t rpctl_groups_user(const struct rpctl_groups *groups, unsigned generation)

@@ -141,6 +141,14 @@ int rpctl_groups_doom(struct rpctl_groups *groups, unsigned generation, bool doo
 int rpctl_groups_is_held(const struct rpctl_groups *groups, unsigned generation, const pid_t *pids,
                          size_t pid_count, bool *ret_held, struct rp_error *error);
 
+/* Is that listener in a group? */
+bool rpctl_groups_has(const struct rpctl_groups *groups, uint64_t id);
+
+/* Takes the listeners of a generation that gets nothing out of sight of every new connection, for good
+ * (rpctl_tcp_listener_hide). After it none is on its way to them, so their process may close them whenever
+ * it likes. Nothing is hidden that is not in a group yet. */
+int rpctl_groups_hide(const struct rpctl_groups *groups, unsigned generation, struct rp_error *error);
+
 /* Closes every listener of a generation in an order, and with steering around each, that no new connection
  * falls on one that nobody serves (pure/close_plan.h). At the end the remembered shares are in force with
  * right indices.
@@ -168,6 +176,8 @@ int rpctl_groups_detach(struct rpctl_groups *groups, struct rp_error *error);
  * most `max` are written, the number there are is returned. */
 size_t rpctl_groups_count(const struct rpctl_groups *groups);
 size_t rpctl_groups_listener_count(const struct rpctl_groups *groups, unsigned generation);
+/* One of them is out of sight: it has begun to leave, and cannot serve any more. */
+bool rpctl_groups_is_hidden(const struct rpctl_groups *groups, unsigned generation);
 /* Whose listeners they are: the kernel lets one user into a group. -1 when the generation has none. */
 uid_t rpctl_groups_user(const struct rpctl_groups *groups, unsigned generation);
 size_t rpctl_groups_addresses(const struct rpctl_groups *groups, unsigned generation,

@@ -153,11 +153,22 @@ static int check_plans(struct rpctl_groups *groups, unsigned generation, bool st
 static void hide_all(const struct rpctl_groups *groups, unsigned generation)
 {
     for (size_t i = 0; i < groups->count; i++) {
-        const struct rpctl_group *group = groups->items[i];
+        struct rpctl_group *group = groups->items[i];
 
-        for (size_t k = 0; k < group->model.count; k++)
-            if (group->members[k].generation == generation) rpctl_tcp_listener_hide(group->members[k].fd);
+        for (size_t k = 0; k < group->model.count; k++) {
+            if (group->members[k].generation != generation) continue;
+            rpctl_tcp_listener_hide(group->members[k].fd);
+            group->members[k].hidden = true;
+        }
     }
+}
+
+int rpctl_groups_hide(const struct rpctl_groups *groups, unsigned generation, struct rp_error *error)
+{
+    assert(!rpctl_groups_is_chosen(groups, generation));
+    if (rpctl_groups_listener_count(groups, generation) == 0) return 0;
+    hide_all(groups, generation);
+    return rpctl_groups_settle(groups, error);
 }
 
 /* In the groups that are steered. A release that joined strangers on another address must be able to leave

@@ -17,6 +17,7 @@ struct rpctl_group_member {
     uid_t user;
     bool waiting; /* for a process: nobody accepts from it */
     bool doomed;  /* nobody but us holds it open, or will in a moment */
+    bool hidden;  /* out of sight of new connections */
 };
 
 struct rpctl_group {

@@ -41,7 +41,7 @@ static int compare_members(const struct rpctl_group *group, const struct rpctl_d
     for (size_t i = 0; i < list->count; i++) {
         const struct rpctl_diag_entry *entry = &list->entries[i];
 
-        if (entry->device != group->device) continue;
+        if (rpctl_tcp_listener_device(entry->device, NULL) != group->device) continue;
         if (rpctl_group_model_index_of(&group->model, entry->inode) < 0)
             return report_stranger(group, entry, error);
     }

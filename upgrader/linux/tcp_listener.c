@@ -72,11 +72,34 @@ static int check_listening(int fd, struct rp_error *error)
     return 0;
 }
 
+/* Since Linux 5.1; where it is missing the socket is taken as bound to no interface. */
+static int read_device(int fd, unsigned *ret_device, bool *ret_hidden)
+{
+    int bound = 0;
+    int result = read_option(fd, SO_BINDTOIFINDEX, &bound);
+
+    *ret_device = rpctl_tcp_listener_device((unsigned)bound, ret_hidden);
+    return result == -ENOPROTOOPT ? 0 : result;
+}
+
+/* Interfaces are numbered from 1 on, and a machine has fewer than a thousand million. */
+unsigned rpctl_tcp_listener_device(unsigned bound, bool *ret_hidden)
+{
+    bool hidden = bound > INT_MAX / 2;
+
+    if (ret_hidden) *ret_hidden = hidden;
+    return hidden ? INT_MAX - bound : bound;
+}
+
 void rpctl_tcp_listener_hide(int fd)
 {
-    int no_such_interface = INT_MAX;
+    unsigned device = 0;
+    bool hidden = false;
+    int no_such_interface;
 
-    setsockopt(fd, SOL_SOCKET, SO_BINDTOIFINDEX, &no_such_interface, sizeof(no_such_interface));
+    (void)read_device(fd, &device, &hidden);
+    no_such_interface = INT_MAX - (int)device;
+    if (!hidden) setsockopt(fd, SOL_SOCKET, SO_BINDTOIFINDEX, &no_such_interface, sizeof(no_such_interface));
 }
 
 int rpctl_tcp_listener_is_listening(int fd, bool *ret_listening, struct rp_error *error)
@@ -94,7 +117,6 @@ int rpctl_tcp_listener_inspect(int fd, struct rpctl_tcp_listener *ret_listener, 
 {
     struct rpctl_tcp_listener listener = {0};
     struct stat status;
-    int device = 0;
     int result = check_protocol(fd, error);
 
     if (result == 0) result = check_listening(fd, error);
@@ -102,11 +124,8 @@ int rpctl_tcp_listener_inspect(int fd, struct rpctl_tcp_listener *ret_listener, 
     if (result < 0) return result;
     if (fstat(fd, &status) != 0)
         return rp_error_set(error, -errno, "cannot read the inode of a listener: %s", strerror(errno));
-    /* Since Linux 5.1; where it is missing the socket is taken as bound to no interface. */
-    result = read_option(fd, SO_BINDTOIFINDEX, &device);
-    if (result < 0 && result != -ENOPROTOOPT)
-        return rp_error_set(error, result, "cannot read SO_BINDTOIFINDEX: %s", strerror(-result));
-    listener.device = (unsigned)device;
+    result = read_device(fd, &listener.device, &listener.hidden);
+    if (result < 0) return rp_error_set(error, result, "cannot read SO_BINDTOIFINDEX: %s", strerror(-result));
     listener.id = status.st_ino;
     listener.user = status.st_uid;
     *ret_listener = listener;

@@ -79,6 +79,7 @@ struct rpctl_generation {
     struct rp_address addresses[RP_ADDRESS_LIST_MAX];
     size_t address_count;
     unsigned listener_count;
+    bool hidden;                        /* one of them is out of sight: it cannot serve any more */
     uid_t user;                         /* whose listeners they are */
     char unfit[RP_ERROR_MESSAGE_BYTES]; /* why another of its listeners bars an upgrade; "" = none does */
     struct rp_address unfit_address;    /* … which one */

@@ -41,6 +41,22 @@ static void on_candidate_swept(struct rpctl_service *service, struct rpctl_gener
     close_candidate(service);
 }
 
+/* Where it fails, SIGKILL at the end of the grace: nothing is lost, there was no traffic. */
+static void tell_to_stop(struct rpctl_service *service)
+{
+    (void)rpctl_service_signal(service->candidate, service->candidate->policy.stop_signal);
+    uv_timer_start(&service->stop_timer, on_stop_grace, RPCTL_STOP_GRACE_MS, 0);
+}
+
+static void on_hidden(struct rpctl_service *service, struct rpctl_generation *candidate, int status,
+                      const struct rp_error *error)
+{
+    if (status < 0)
+        rpctl_service_log(service, "gen=%u hide=failed reason=\"%s\"", candidate->number, error->message);
+    /* It may have ended meanwhile, and is being swept then. */
+    if (rpctl_generation_running(candidate) > 0) tell_to_stop(service);
+}
+
 void rpctl_rollout_stop_candidate(struct rpctl_service *service)
 {
     struct rpctl_generation *candidate = service->candidate;
@@ -52,9 +68,10 @@ void rpctl_rollout_stop_candidate(struct rpctl_service *service)
         rpctl_service_sweep(service, candidate, on_candidate_swept);
         return;
     }
-    /* Where it fails, SIGKILL at the end of the grace: nothing is lost, there was no traffic. */
-    (void)rpctl_service_signal(candidate, candidate->policy.stop_signal);
-    uv_timer_start(&service->stop_timer, on_stop_grace, RPCTL_STOP_GRACE_MS, 0);
+    if (service->serving)
+        rpctl_steering_hide(service, candidate, on_hidden);
+    else
+        tell_to_stop(service);
 }
 
 void rpctl_rollout_shell_on_candidate_ended(struct rpctl_service *service)

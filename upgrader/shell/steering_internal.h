@@ -10,6 +10,7 @@
  *   steering_probes.c   the probes of a round, beside what is steered
  *   steering_attend.c   some of the processes that serve are not there
  *   steering_close.c    listeners leave their groups, and the programs
+ *   steering_hide.c     … of a release that has not served, and will not
  *   steering_resume.c   what another supervisor has left
  *   steering_copies.c   listeners for a process, or a list of them
  *   steering_job.c      what all of them share */
@@ -38,11 +39,12 @@ struct rpctl_steering_job {
     bool steered;                       /* attend: the programs were replaced */
     struct rpctl_state_group *recorded; /* take_over: a copy */
     size_t recorded_count;
-    bool verify;     /* shift */
-    bool allow_drop; /* check */
-    bool doomed;     /* doom */
-    bool may_close;  /* attend: those that were given up */
-    bool may_detach; /* close, attend */
+    struct rpctl_process processes[RPCTL_INSTANCES_MAX]; /* hide: of instance i + 1, the job's own */
+    bool verify;                                         /* shift */
+    bool allow_drop;                                     /* check */
+    bool doomed;                                         /* doom */
+    bool may_close;                                      /* attend: those that were given up */
+    bool may_detach;                                     /* close, attend */
     int fds[RP_LISTENERS_MAX];
     size_t fd_count;
 
@@ -52,6 +54,7 @@ struct rpctl_steering_job {
     struct rp_address addresses[RP_ADDRESS_LIST_MAX];
     size_t address_count;
     unsigned listener_count;
+    bool hidden;
     uid_t user;
 };
 

@@ -67,6 +67,7 @@ void rpctl_steering_look(struct rpctl_steering_job *self)
 
     self->address_count = rpctl_groups_addresses(groups, self->number, self->addresses, RP_ADDRESS_LIST_MAX);
     self->listener_count = (unsigned)rpctl_groups_listener_count(groups, self->number);
+    self->hidden = rpctl_groups_is_hidden(groups, self->number);
     self->user = rpctl_groups_user(groups, self->number);
 }
 
@@ -78,6 +79,7 @@ void rpctl_steering_tell_with_look(struct rpctl_job *job)
     memcpy(generation->addresses, self->addresses, sizeof generation->addresses);
     generation->address_count = self->address_count;
     generation->listener_count = self->listener_count;
+    generation->hidden = self->hidden;
     generation->user = self->user;
     rpctl_steering_tell(job);
 }

@@ -5,6 +5,7 @@
 bool rpctl_takeover_told_to_stop(const struct rpctl_generation *generation)
 {
     if (rpctl_generation_is_leaving(generation) || generation->listener_count == 0) return true;
+    if (generation->hidden) return true;
     for (unsigned i = 0; i < generation->instance_count; i++)
         if (generation->instances[i].state == RPCTL_INSTANCE_STOPPING) return true;
     return false;

@@ -119,7 +119,7 @@ static bool is_awaited(const struct rpctl_takeover *takeover, const struct rpctl
 {
     const struct rpctl_state *state = &takeover->state;
 
-    if (rpctl_generation_is_leaving(generation)) return false;
+    if (rpctl_generation_is_leaving(generation) || generation->hidden) return false;
     if (is_there(takeover, state->serving) && generation->number != state->serving &&
         state->rollout != RPCTL_ROLLOUT_BAKING && state->rollout != RPCTL_ROLLOUT_QUIESCING)
         return false;

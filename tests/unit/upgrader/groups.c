@@ -1,9 +1,11 @@
 /* All groups of one service: membership, order, steering, shape, leaving. */
 #include "linux/groups.h"
 
+#include "linux/tcp_listener.h"
 #include "upgrader/kernel_group.h"
 
 #include <fcntl.h>
+#include <net/if.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/wait.h>
@@ -866,6 +868,60 @@ Test(groups, what_is_not_doomed_any_more_is_steered_to_all)
     cr_assert_gt(met[3], 0);
     cr_assert_eq(met[0] + met[1], 0);
     rpctl_groups_free(groups);
+}
+
+static void assert_device(int fd, unsigned device, bool hidden)
+{
+    struct rpctl_tcp_listener listener = {0};
+
+    cr_assert_eq(rpctl_tcp_listener_inspect(fd, &listener, NULL), 0);
+    cr_assert_eq(listener.device, device);
+    cr_assert_eq(listener.hidden, hidden);
+}
+
+Test(groups, what_is_hidden_stays_in_its_group)
+{
+    struct rpctl_groups *groups = new_groups(), *successor = new_groups();
+    struct site site = {.ip = "127.0.0.1"};
+
+    open_listeners(groups, &site, 1, 2);
+    open_listeners(groups, &site, 2, 2);
+    learn(groups);
+    steer_to(groups, 1);
+    cr_assert_not(rpctl_groups_is_hidden(groups, 2));
+    cr_assert_eq(rpctl_groups_hide(groups, 2, NULL), 0);
+    cr_assert(rpctl_groups_is_hidden(groups, 2));
+    cr_assert_not(rpctl_groups_is_hidden(groups, 1));
+    assert_device(site.fds[2], 0, true);
+    assert_all_to(&site, site.ip, 1);
+
+    for (size_t i = 0; i < site.count; i++) add(successor, site.fds[i], site.generation[i]);
+    cr_assert_eq(rpctl_groups_count(successor), 1);
+    cr_assert(rpctl_groups_is_hidden(successor, 2));
+    learn(successor);
+    steer_to(successor, 1);
+    assert_all_to(&site, site.ip, 1);
+    cr_assert_eq(close_generation(successor, 2, 1), 2);
+    forget(&site, 2);
+    assert_all_to(&site, site.ip, 1);
+    rpctl_groups_free(groups);
+    rpctl_groups_free(successor);
+}
+
+Test(groups, a_hidden_listener_knows_its_interface)
+{
+    uint16_t port = 0;
+    int fd = test_listen("127.0.0.1", &port), loopback = (int)if_nametoindex("lo");
+
+    assert_device(fd, 0, false);
+    cr_assert_eq(setsockopt(fd, SOL_SOCKET, SO_BINDTOIFINDEX, &loopback, sizeof(loopback)), 0);
+    assert_device(fd, (unsigned)loopback, false);
+    rpctl_tcp_listener_hide(fd);
+    /* Without CAP_NET_RAW it stays where it is. */
+    assert_device(fd, (unsigned)loopback, geteuid() == 0);
+    rpctl_tcp_listener_hide(fd);
+    assert_device(fd, (unsigned)loopback, geteuid() == 0);
+    close(fd);
 }
 
 Test(groups, sees_who_holds_a_listener)
