@@ -5,6 +5,7 @@ accepted or had in its queue may be lost, and no more. Rows about the old genera
 test_drains.py, those about the machine in test_scarcity.py.
 """
 
+import contextlib
 import os
 import pathlib
 import re
@@ -12,6 +13,7 @@ import shutil
 import signal
 import time
 
+import closed_listeners
 import harness
 import services
 
@@ -19,6 +21,16 @@ FOREIGN = pathlib.Path(__file__).resolve().with_name("foreign_server.py")
 CLIENTS = 4 if harness.SANITIZED else 16
 PROMPT = 30.0  # seconds: far less than the deadlines that must not have been waited for
 NOBODY = 65534
+
+
+def duplicates(pid, inodes):
+    """{descriptor: inode} of those sockets that the process has open."""
+    found = {}
+    for entry in os.scandir(f"/proc/{pid}/fd"):
+        with contextlib.suppress(FileNotFoundError):
+            target = os.readlink(entry.path)
+            found.update({entry.name: inode for inode in inodes if target == f"socket:[{inode}]"})
+    return found
 
 
 class BadReleaseCase(services.ServiceCase):
@@ -284,6 +296,33 @@ class WrongPlaceTest(BadReleaseCase):
                                        code=1, reason=reason)
             self.assertIn("SIGTERM, 0 of 2 listeners in sight", outcome.result["log"])
         self.stop()
+
+    @harness.needs_namespace
+    def test_it_is_out_of_sight_when_it_crashes(self):
+        """It has shown its listeners to nobody; what rpctl has found is not closed by its end."""
+        self.start()
+        old = self.listener_inodes()
+        with closed_listeners.ClosedListeners(self.port) as closed:
+            upgrade = self.box.operation("upgrade", "--ready-timeout", "1h", FOREIGN, *self.listen, "--notify", "--unready")
+            self.wait_for_two_looks(old)
+            os.kill(self.pid_of(2), signal.SIGKILL)
+            outcome = self.assert_code(upgrade.finish(), 1)
+            self.assertIn("signal 9", outcome.result["reason"])
+            harness.wait_until(lambda: closed.count() == 2, "two listeners are closed")
+            self.assertEqual(closed.in_sight, 0)
+        self.assert_as_before(1, old)
+        self.stop()
+
+    def wait_for_two_looks(self, old):
+        """The second one takes duplicates of its own, while those of the first are there."""
+        supervisor = self.box.status()["supervisor"]["pid"]
+
+        def held():
+            fds = duplicates(supervisor, set(self.listener_inodes()) - set(old))
+            return fds if len(set(fds.values())) == 2 else None
+
+        first = harness.wait_until(held, "rpctl has duplicates of its listeners")
+        harness.wait_until(lambda: (held() or first) != first, "it has looked again")
 
     def test_without_reuseport(self):
         self.start()

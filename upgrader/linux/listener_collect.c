@@ -133,3 +133,19 @@ void rpctl_collected_close(struct rpctl_collected *collected)
     for (size_t i = 0; i < collected->count; i++) close(collected->fds[i]);
     collected->count = 0;
 }
+
+struct rpctl_collected *rpctl_collected_move(struct rpctl_collected *collected)
+{
+    struct rpctl_collected *moved = malloc(sizeof *moved);
+
+    if (!moved) return NULL;
+    *moved = *collected;
+    collected->count = 0;
+    return moved;
+}
+
+void rpctl_collected_free(struct rpctl_collected *collected)
+{
+    if (collected) rpctl_collected_close(collected);
+    free(collected);
+}

@@ -31,4 +31,8 @@ int rpctl_listeners_collect(pid_t pid, struct rpctl_collected *ret_collected, st
 /* Closes what is left in it; idempotent. */
 void rpctl_collected_close(struct rpctl_collected *collected);
 
+/* Moves what is in it to the heap, for rpctl_collected_free; NULL when memory is short, and it stays. */
+struct rpctl_collected *rpctl_collected_move(struct rpctl_collected *collected);
+void rpctl_collected_free(struct rpctl_collected *collected); /* NULL is fine */
+
 #endif

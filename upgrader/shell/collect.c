@@ -131,6 +131,13 @@ static void take_its_word(struct rpctl_service *service, struct rpctl_instance *
                                      "SO_REUSEPORT, before it says so");
 }
 
+/* Should it end before it is ready, it must not be its end that closes them: shell/steering_hide.c. */
+static void keep_seen(struct rpctl_instance *instance, struct rpctl_collected *collected)
+{
+    rpctl_collected_free(instance->seen);
+    instance->seen = collected->count > 0 ? rpctl_collected_move(collected) : NULL;
+}
+
 static void judge(struct rpctl_service *service, struct rpctl_instance *instance, struct collect_job *job)
 {
     struct rpctl_collected *collected = &job->collected;
@@ -146,6 +153,7 @@ static void judge(struct rpctl_service *service, struct rpctl_instance *instance
         take_its_word(service, instance, collected);
     else if (!instance->notifies && is_settled(instance, job, match.missing))
         take(service, instance, collected);
+    keep_seen(instance, collected);
 }
 
 static bool is_looked_at(const struct rpctl_instance *instance)

@@ -89,6 +89,7 @@ void rpctl_generation_free(struct rpctl_generation *generation)
         assert(generation->instances[i].process.pidfd < 0);
         assert(!generation->instances[i].relaunch);
         assert(!generation->instances[i].watch);
+        rpctl_collected_free(generation->instances[i].seen);
     }
     assert(!generation->leaving && !generation->sweep);
     if (generation->log_fd >= 0) close(generation->log_fd);

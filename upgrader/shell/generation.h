@@ -4,6 +4,7 @@
 #ifndef RPCTL_GENERATION_H
 #define RPCTL_GENERATION_H
 
+#include "linux/listener_collect.h"
 #include "linux/process.h"
 #include "linux/spawn.h"
 #include "pure/backoff.h"
@@ -38,11 +39,12 @@ struct rpctl_instance {
     bool notifies;                /* has sent something on NOTIFY_SOCKET, so it is held to READY=1 */
     bool handed_over;             /* … and has sent its listeners */
     bool said_ready;              /* … READY=1, but no listeners: they are looked up, then it is ready */
-    bool collected;          /* its listeners were looked up, so it could not take over those of another */
-    bool found;              /* its listeners were looked up by a successor: it may send them yet */
-    unsigned seen_listeners; /* of one that does not notify: at the last look */
-    unsigned settled_looks;  /* … at which their number had not changed */
-    uint64_t clear_ns;       /* uv_hrtime up to which it took no connection from the old generation */
+    bool collected; /* its listeners were looked up, so it could not take over those of another */
+    bool found;     /* its listeners were looked up by a successor: it may send them yet */
+    struct rpctl_collected *seen; /* of one that is not ready: its listeners at the last look, or NULL */
+    unsigned seen_listeners;      /* of one that does not notify: at the last look */
+    unsigned settled_looks;       /* … at which their number had not changed */
+    uint64_t clear_ns;            /* uv_hrtime up to which it took no connection from the old generation */
     char unfit[RP_ERROR_MESSAGE_BYTES]; /* … why it was not ready; "" */
     bool said_stopping;                 /* … STOPPING=1 */
     bool told;                          /* the stop signal was sent; a second one would end it at once */

@@ -31,6 +31,8 @@ static void take_listeners(struct rpctl_service *service, struct rpctl_instance 
 {
     instance->handed_over = true;
     instance->collected = false;
+    rpctl_collected_free(instance->seen);
+    instance->seen = NULL;
     if (rpctl_shadow_meet(service, instance, message->fds, message->fd_count)) return;
     rpctl_steering_add(service, instance, message->fds, message->fd_count, on_added);
     message->fd_count = 0; /* the job's now */

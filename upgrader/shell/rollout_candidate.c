@@ -41,10 +41,16 @@ static void on_candidate_swept(struct rpctl_service *service, struct rpctl_gener
     close_candidate(service);
 }
 
-/* Where it fails, SIGKILL at the end of the grace: nothing is lost, there was no traffic. */
-static void tell_to_stop(struct rpctl_service *service)
+static void stop_processes(struct rpctl_service *service)
 {
-    (void)rpctl_service_signal(service->candidate, service->candidate->policy.stop_signal);
+    struct rpctl_generation *candidate = service->candidate;
+
+    if (rpctl_generation_running(candidate) == 0) {
+        rpctl_service_sweep(service, candidate, on_candidate_swept);
+        return;
+    }
+    /* Where it fails, SIGKILL at the end of the grace: nothing is lost, there was no traffic. */
+    (void)rpctl_service_signal(candidate, candidate->policy.stop_signal);
     uv_timer_start(&service->stop_timer, on_stop_grace, RPCTL_STOP_GRACE_MS, 0);
 }
 
@@ -53,8 +59,7 @@ static void on_hidden(struct rpctl_service *service, struct rpctl_generation *ca
 {
     if (status < 0)
         rpctl_service_log(service, "gen=%u hide=failed reason=\"%s\"", candidate->number, error->message);
-    /* It may have ended meanwhile, and is being swept then. */
-    if (rpctl_generation_running(candidate) > 0) tell_to_stop(service);
+    stop_processes(service);
 }
 
 void rpctl_rollout_stop_candidate(struct rpctl_service *service)
@@ -64,14 +69,10 @@ void rpctl_rollout_stop_candidate(struct rpctl_service *service)
     candidate->state = RPCTL_GENERATION_STOPPING;
     rpctl_service_probe_cancel(service);
     rpctl_service_collect_stop(service);
-    if (rpctl_generation_running(candidate) == 0) {
-        rpctl_service_sweep(service, candidate, on_candidate_swept);
-        return;
-    }
     if (service->serving)
         rpctl_steering_hide(service, candidate, on_hidden);
     else
-        tell_to_stop(service);
+        stop_processes(service);
 }
 
 void rpctl_rollout_shell_on_candidate_ended(struct rpctl_service *service)

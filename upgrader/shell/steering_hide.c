@@ -7,7 +7,8 @@
 /* Theory. While a listener closes there is a moment at which it takes a SYN whatever is steered
  * (linux/tcp_listener.h), and of IPv4 listeners the youngest is met by every SYN: one of the release that is
  * being proven. As long as we have a duplicate, a process that closes its own closes nothing; so whatever it
- * has not sent, or could not be taken, is fetched before it is told to stop. */
+ * has not sent, or could not be taken, is fetched before it is told to stop. Of one that has ended by itself
+ * there is what the last look at it has found. */
 
 /* What fails does not keep the others from being hidden. */
 static void note(struct rpctl_steering_job *self, int status, const struct rp_error *error)
@@ -53,7 +54,9 @@ static void hide_work(struct rpctl_job *job)
     for (unsigned i = 0; i < self->instance_count; i++) {
         struct rpctl_process *process = &self->processes[i];
 
+        if (groups && self->seen[i]) add_unknown(self, i + 1, self->seen[i]);
         if (groups && process->pidfd >= 0) fetch(self, i + 1, process);
+        rpctl_collected_free(self->seen[i]);
         rpctl_process_close(process);
     }
     if (!groups) return;
@@ -72,6 +75,8 @@ void rpctl_steering_hide(struct rpctl_service *service, struct rpctl_generation 
     for (unsigned i = 0; i < generation->instance_count; i++) {
         const struct rpctl_process *process = &generation->instances[i].process;
 
+        job->seen[i] = generation->instances[i].seen;
+        generation->instances[i].seen = NULL;
         job->processes[i] = *process;
         if (process->pidfd >= 0) job->processes[i].pidfd = fcntl(process->pidfd, F_DUPFD_CLOEXEC, 0);
     }

@@ -40,6 +40,7 @@ struct rpctl_steering_job {
     struct rpctl_state_group *recorded; /* take_over: a copy */
     size_t recorded_count;
     struct rpctl_process processes[RPCTL_INSTANCES_MAX]; /* hide: of instance i + 1, the job's own */
+    struct rpctl_collected *seen[RPCTL_INSTANCES_MAX];   /* hide: the same */
     bool verify;                                         /* shift */
     bool allow_drop;                                     /* check */
     bool doomed;                                         /* doom */
