@@ -2,7 +2,7 @@
 
 #include "linux/accept_queue.h"
 #include "linux/connection_count.h"
-#include "linux/tcp_listener.h"
+#include "linux/listener_hide.h"
 #include "pure/listen_match.h"
 
 #include <stdbool.h>
@@ -46,7 +46,7 @@ void rpctl_exposure_end(const int *fds, const struct rp_address *addresses, size
         struct rpctl_accept_queue queue;
 
         if (!rpctl_listen_shadows(old, old_count, &addresses[i])) continue;
-        rpctl_tcp_listener_hide(fds[i]);
+        rpctl_listener_hide(fds[i]);
         exposure.listeners++;
         exposure.ended_ns = now_ns();
         if (rpctl_accept_queue_read(fds[i], &queue, NULL) == 0) exposure.queued += queue.waiting;

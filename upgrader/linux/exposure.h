@@ -16,7 +16,7 @@ struct rpctl_exposure {
     unsigned listeners; /* taken out of sight; 0 = nothing was exposed */
 };
 
-/* Takes those of the listeners `fds` out of sight (rpctl_tcp_listener_hide) that shadow one of the `old`
+/* Takes those of the listeners `fds` out of sight (rpctl_listener_hide) that shadow one of the `old`
  * addresses, then counts what they have and what process `pid` has from them. The descriptors stay the
  * caller's. What cannot be counted is left out: the stop matters more. Connections that began and ended while
  * they were exposed are in no list of the kernel's, so the count is of those that were there at the end. */

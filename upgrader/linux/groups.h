@@ -145,7 +145,7 @@ int rpctl_groups_is_held(const struct rpctl_groups *groups, unsigned generation,
 bool rpctl_groups_has(const struct rpctl_groups *groups, uint64_t id);
 
 /* Takes the listeners of a generation that gets nothing out of sight of every new connection, for good
- * (rpctl_tcp_listener_hide). After it none is on its way to them, so their process may close them whenever
+ * (rpctl_listener_hide). After it none is on its way to them, so their process may close them whenever
  * it likes. Nothing is hidden that is not in a group yet. */
 int rpctl_groups_hide(const struct rpctl_groups *groups, unsigned generation, struct rp_error *error);
 
@@ -158,7 +158,7 @@ int rpctl_groups_hide(const struct rpctl_groups *groups, unsigned generation, st
  * empty, or given up; no process holds one of them open. They are doomed from here on. With serving = 0
  * nothing is steered: for the end of a service.
  *
- * A listener is first taken out of sight (rpctl_tcp_listener_hide), then shut down and not just closed, so
+ * A listener is first taken out of sight (rpctl_listener_hide), then shut down and not just closed, so
  * that it leaves the group now, whoever else holds a descriptor of it: a forgotten grandchild, or the process
  * itself. No process may be between listen() and the add of its listeners meanwhile: -EEXIST when one is, or
  * when a stranger is in a group that is steered; in one that is not, it is left alone. On

@@ -2,7 +2,7 @@
  */
 #include "linux/accept_queue.h"
 #include "linux/groups_internal.h"
-#include "linux/tcp_listener.h"
+#include "linux/listener_hide.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -157,7 +157,7 @@ static void hide_all(const struct rpctl_groups *groups, unsigned generation)
 
         for (size_t k = 0; k < group->model.count; k++) {
             if (group->members[k].generation != generation) continue;
-            rpctl_tcp_listener_hide(group->members[k].fd);
+            rpctl_listener_hide(group->members[k].fd);
             group->members[k].hidden = true;
         }
     }

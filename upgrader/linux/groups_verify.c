@@ -1,6 +1,7 @@
 /* Membership, order and shape: what is known about the groups, held against the kernel. */
 #include "linux/groups_internal.h"
 #include "linux/index_probe.h"
+#include "linux/listener_hide.h"
 #include "linux/sock_diag.h"
 #include "linux/socket_owner.h"
 #include "linux/tcp_listener.h"
@@ -41,7 +42,7 @@ static int compare_members(const struct rpctl_group *group, const struct rpctl_d
     for (size_t i = 0; i < list->count; i++) {
         const struct rpctl_diag_entry *entry = &list->entries[i];
 
-        if (rpctl_tcp_listener_device(entry->device, NULL) != group->device) continue;
+        if (rpctl_listener_device(entry->device, NULL) != group->device) continue;
         if (rpctl_group_model_index_of(&group->model, entry->inode) < 0)
             return report_stranger(group, entry, error);
     }

@@ -1,7 +1,8 @@
 #include "linux/tcp_listener.h"
 
+#include "linux/listener_hide.h"
+
 #include <errno.h>
-#include <limits.h>
 #include <netinet/in.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -78,28 +79,8 @@ static int read_device(int fd, unsigned *ret_device, bool *ret_hidden)
     int bound = 0;
     int result = read_option(fd, SO_BINDTOIFINDEX, &bound);
 
-    *ret_device = rpctl_tcp_listener_device((unsigned)bound, ret_hidden);
+    *ret_device = rpctl_listener_device((unsigned)bound, ret_hidden);
     return result == -ENOPROTOOPT ? 0 : result;
-}
-
-/* Interfaces are numbered from 1 on, and a machine has fewer than a thousand million. */
-unsigned rpctl_tcp_listener_device(unsigned bound, bool *ret_hidden)
-{
-    bool hidden = bound > INT_MAX / 2;
-
-    if (ret_hidden) *ret_hidden = hidden;
-    return hidden ? INT_MAX - bound : bound;
-}
-
-void rpctl_tcp_listener_hide(int fd)
-{
-    unsigned device = 0;
-    bool hidden = false;
-    int no_such_interface;
-
-    (void)read_device(fd, &device, &hidden);
-    no_such_interface = INT_MAX - (int)device;
-    if (!hidden) setsockopt(fd, SOL_SOCKET, SO_BINDTOIFINDEX, &no_such_interface, sizeof(no_such_interface));
 }
 
 int rpctl_tcp_listener_is_listening(int fd, bool *ret_listening, struct rp_error *error)

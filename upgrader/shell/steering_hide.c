@@ -5,7 +5,7 @@
 #include <unistd.h>
 
 /* Theory. While a listener closes there is a moment at which it takes a SYN whatever is steered
- * (linux/tcp_listener.h), and of IPv4 listeners the youngest is met by every SYN: one of the release that is
+ * (linux/listener_hide.h), and of IPv4 listeners the youngest is met by every SYN: one of the release that is
  * being proven. As long as we have a duplicate, a process that closes its own closes nothing; so whatever it
  * has not sent, or could not be taken, is fetched before it is told to stop. Of one that has ended by itself
  * there is what the last look at it has found. */

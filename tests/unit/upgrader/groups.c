@@ -1,6 +1,7 @@
 /* All groups of one service: membership, order, steering, shape, leaving. */
 #include "linux/groups.h"
 
+#include "linux/listener_hide.h"
 #include "linux/tcp_listener.h"
 #include "upgrader/kernel_group.h"
 
@@ -916,10 +917,10 @@ Test(groups, a_hidden_listener_knows_its_interface)
     assert_device(fd, 0, false);
     cr_assert_eq(setsockopt(fd, SOL_SOCKET, SO_BINDTOIFINDEX, &loopback, sizeof(loopback)), 0);
     assert_device(fd, (unsigned)loopback, false);
-    rpctl_tcp_listener_hide(fd);
+    rpctl_listener_hide(fd);
     /* Without CAP_NET_RAW it stays where it is. */
     assert_device(fd, (unsigned)loopback, geteuid() == 0);
-    rpctl_tcp_listener_hide(fd);
+    rpctl_listener_hide(fd);
     assert_device(fd, (unsigned)loopback, geteuid() == 0);
     close(fd);
 }

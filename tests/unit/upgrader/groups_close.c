@@ -2,8 +2,8 @@
  * with the steering around the closes left out, some must be, or the test could not see a loss. */
 #include "linux/groups.h"
 
+#include "linux/listener_hide.h"
 #include "linux/reuseport.h"
-#include "linux/tcp_listener.h"
 #include "upgrader/kernel_group.h"
 
 #include <fcntl.h>
@@ -243,7 +243,7 @@ static void open_many(int *fds, const char *ip, uint16_t *port)
     for (size_t i = 0; i < LEAVING; i++) fds[i] = test_listen(ip, port);
 }
 
-/* The moment at which a closing listener takes a SYN itself (rpctl_tcp_listener_hide): hundreds of closes in
+/* The moment at which a closing listener takes a SYN itself (rpctl_listener_hide): hundreds of closes in
  * a row, each of the listener that every SYN meets first, the oldest of IPv6 or the youngest of IPv4. As many
  * idle ones stand on the other side of the two that serve, so that neither of those ever moves. Returns the
  * connections lost or delayed. */
@@ -268,7 +268,7 @@ static unsigned long close_many(const char *ip, const char *connect_ip, bool hid
     cr_assert_eq(rpctl_reuseport_attach(idle[0], to_serving, 4, NULL), 0);
     load.address = test_address(connect_ip, port);
     for (size_t i = 0; i < CLIENTS; i++) pthread_create(&clients[i], NULL, hammer, &load);
-    for (size_t i = 0; hide && i < LEAVING; i++) rpctl_tcp_listener_hide(leaving[i]);
+    for (size_t i = 0; hide && i < LEAVING; i++) rpctl_listener_hide(leaving[i]);
     cr_assert_eq(rpctl_reuseport_settle(NULL), 0);
     for (size_t i = 0; i < LEAVING; i++) {
         clock_nanosleep(CLOCK_MONOTONIC, 0, &pause, NULL);
