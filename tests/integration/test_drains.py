@@ -67,6 +67,8 @@ class ListenersTest(DrainCase):
             half.sendall(b"GET / HTTP/1.1\r\n")
             self.upgrade(services.V2, *self.listen)
             self.assert_drains_without()
+            log = (self.box.rpctl_dir / "default/log/generation-1.log").read_text()
+            self.assertIn("SIGTERM, 0 of 2 listeners in sight", log)
             half.sendall(b"\r\n")
             self.assertEqual(services.answer(half).version, "foreign")
             self.wait_for_generations({2: "serving"})

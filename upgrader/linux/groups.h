@@ -145,9 +145,8 @@ int rpctl_groups_is_held(const struct rpctl_groups *groups, unsigned generation,
 bool rpctl_groups_has(const struct rpctl_groups *groups, uint64_t id);
 
 /* Takes the listeners of a generation that gets nothing out of sight of every new connection, for good
- * (rpctl_listener_hide). After it none is on its way to them, so their process may close them whenever
- * it likes. Nothing is hidden that is not in a group yet. */
-int rpctl_groups_hide(const struct rpctl_groups *groups, unsigned generation, struct rp_error *error);
+ * (rpctl_listener_hide). Nothing is hidden that is not in a group yet. */
+void rpctl_groups_hide(struct rpctl_groups *groups, unsigned generation);
 
 /* Closes every listener of a generation in an order, and with steering around each, that no new connection
  * falls on one that nobody serves (pure/close_plan.h). At the end the remembered shares are in force with

@@ -150,8 +150,9 @@ static int check_plans(struct rpctl_groups *groups, unsigned generation, bool st
     return result;
 }
 
-static void hide_all(const struct rpctl_groups *groups, unsigned generation)
+void rpctl_groups_hide(struct rpctl_groups *groups, unsigned generation)
 {
+    assert(!rpctl_groups_is_chosen(groups, generation));
     for (size_t i = 0; i < groups->count; i++) {
         struct rpctl_group *group = groups->items[i];
 
@@ -161,14 +162,6 @@ static void hide_all(const struct rpctl_groups *groups, unsigned generation)
             group->members[k].hidden = true;
         }
     }
-}
-
-int rpctl_groups_hide(const struct rpctl_groups *groups, unsigned generation, struct rp_error *error)
-{
-    assert(!rpctl_groups_is_chosen(groups, generation));
-    if (rpctl_groups_listener_count(groups, generation) == 0) return 0;
-    hide_all(groups, generation);
-    return rpctl_groups_settle(groups, error);
 }
 
 /* In the groups that are steered. A release that joined strangers on another address must be able to leave
@@ -224,7 +217,7 @@ int rpctl_groups_close_generation(struct rpctl_groups *groups, unsigned generati
     if (result < 0) return result;
     if (steered) result = rpctl_groups_doom(groups, generation, true, error);
     if (result < 0) return result;
-    if (steered) hide_all(groups, generation);
+    if (steered) rpctl_groups_hide(groups, generation);
     result = close_all(groups, generation, steered, ret_closed, error);
     rpctl_groups_drop_empty(groups);
     if (!steered) return result;

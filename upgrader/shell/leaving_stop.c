@@ -16,19 +16,33 @@ void rpctl_leaving_spread_again(struct rpctl_leaving *leaving)
     rpctl_steering_doom(leaving->service, leaving->generation, false, on_doom_changed);
 }
 
-/* Were it told before the disk knows that another one serves, a successor could take it for the one that
- * does. A disk that cannot be written to is no reason to wait. */
-void rpctl_leaving_stop_processes(struct rpctl_leaving *leaving)
+static void tell_processes(struct rpctl_leaving *leaving)
 {
     struct rpctl_operation *operation = rpctl_leaving_reported(leaving);
     bool begun = operation && operation->phase && strcmp(operation->phase, "drain") == 0; /* a second try */
 
-    leaving->stop_waits = !rpctl_keeper_is_settled(&leaving->service->keeper);
-    if (leaving->stop_waits) return;
     leaving->stop_due =
         rpctl_service_signal(leaving->generation, leaving->generation->policy.stop_signal) < 0;
     if (leaving->stop_due) rpctl_leaving_retry_later(leaving, RPCTL_DRAIN_DO_STOP);
     if (operation && !begun) rpctl_operation_begin(operation, "drain", operation->policy.drain_timeout_ms);
+}
+
+/* They are told also where there was no memory for it. */
+static void on_hidden(struct rpctl_service *service, struct rpctl_generation *generation, int status,
+                      const struct rp_error *error)
+{
+    (void)service;
+    (void)status;
+    (void)error;
+    if (generation->drain.state == RPCTL_DRAIN_DRAINING) tell_processes(generation->leaving);
+}
+
+/* Were it hidden, or told, before the disk knows that another one serves, a successor could take it for the
+ * one that does. A disk that cannot be written to is no reason to wait. */
+void rpctl_leaving_stop_processes(struct rpctl_leaving *leaving)
+{
+    leaving->stop_waits = !rpctl_keeper_is_settled(&leaving->service->keeper);
+    if (!leaving->stop_waits) rpctl_steering_hide(leaving->service, leaving->generation, on_hidden);
 }
 
 static void on_doomed(struct rpctl_service *service, struct rpctl_generation *generation, int status,

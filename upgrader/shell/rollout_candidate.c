@@ -70,7 +70,7 @@ void rpctl_rollout_stop_candidate(struct rpctl_service *service)
     rpctl_service_probe_cancel(service);
     rpctl_service_collect_stop(service);
     if (service->serving)
-        rpctl_steering_hide(service, candidate, on_hidden);
+        rpctl_steering_fetch_and_hide(service, candidate, on_hidden);
     else
         stop_processes(service);
 }

@@ -309,11 +309,12 @@ void rpctl_steering_doom(struct rpctl_service *service, struct rpctl_generation 
  * error the groups are there, but what is steered is not known. */
 int rpctl_steering_restore(struct rpctl_service *service, const struct rpctl_state_group *recorded,
                            size_t count, unsigned steered, struct rp_error *error);
-/* Before a release that has no traffic is told to stop: each of its listeners, also those that nobody has
- * sent, is taken out of sight of new connections, for a process may close them in any order and at any
- * moment. */
+/* Its processes are about to be told to stop, and there is no way back: its listeners are taken out of sight
+ * of new connections. Of a candidate also those that it has not sent. */
 void rpctl_steering_hide(struct rpctl_service *service, struct rpctl_generation *generation,
                          rpctl_steering_cb *callback);
+void rpctl_steering_fetch_and_hide(struct rpctl_service *service, struct rpctl_generation *generation,
+                                   rpctl_steering_cb *callback);
 /* The ordered close of its listeners; then, when only one generation is left and nothing is under way,
  * detach. */
 void rpctl_steering_close(struct rpctl_service *service, struct rpctl_generation *generation,

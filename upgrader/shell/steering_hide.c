@@ -5,10 +5,12 @@
 #include <unistd.h>
 
 /* Theory. While a listener closes there is a moment at which it takes a SYN whatever is steered
- * (linux/listener_hide.h), and of IPv4 listeners the youngest is met by every SYN: one of the release that is
- * being proven. As long as we have a duplicate, a process that closes its own closes nothing; so whatever it
- * has not sent, or could not be taken, is fetched before it is told to stop. Of one that has ended by itself
- * there is what the last look at it has found. */
+ * (linux/listener_hide.h). As long as we have a duplicate, a process that closes its own closes nothing; but
+ * this process may be killed, and its duplicates with it. So listeners are hidden before it is told to stop.
+ *
+ * Of a release that was being proven some may not be known: it has not sent them, or they could not be taken.
+ * It may have the youngest of IPv4, which every SYN meets first. They are fetched, and then hidden as the
+ * others; of a process that has ended by itself there is what the last look at it has found. */
 
 /* What fails does not keep the others from being hidden. */
 static void note(struct rpctl_steering_job *self, int status, const struct rp_error *error)
@@ -49,7 +51,6 @@ static void hide_work(struct rpctl_job *job)
 {
     struct rpctl_steering_job *self = rpctl_steering_job_of(job);
     struct rpctl_groups *groups = self->service->groups;
-    struct rp_error error;
 
     for (unsigned i = 0; i < self->instance_count; i++) {
         struct rpctl_process *process = &self->processes[i];
@@ -59,14 +60,23 @@ static void hide_work(struct rpctl_job *job)
         rpctl_collected_free(self->seen[i]);
         rpctl_process_close(process);
     }
-    if (!groups) return;
-    note(self, rpctl_groups_hide(groups, self->number, &error), &error);
+    /* Who has all traffic is not hidden, though it leaves: nobody else is there. */
+    if (!groups || self->service->steered_generation == self->number) return;
+    rpctl_groups_hide(groups, self->number);
     rpctl_steering_look(self);
     rpctl_layout_update(&self->service->layout, groups);
 }
 
 void rpctl_steering_hide(struct rpctl_service *service, struct rpctl_generation *generation,
                          rpctl_steering_cb *callback)
+{
+    struct rpctl_steering_job *job = rpctl_steering_job_new(service, generation, callback);
+
+    if (job) rpctl_steering_job_start(job, hide_work, rpctl_steering_tell_with_look);
+}
+
+void rpctl_steering_fetch_and_hide(struct rpctl_service *service, struct rpctl_generation *generation,
+                                   rpctl_steering_cb *callback)
 {
     struct rpctl_steering_job *job = rpctl_steering_job_new(service, generation, callback);
 

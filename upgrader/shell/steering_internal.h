@@ -10,7 +10,7 @@
  *   steering_probes.c   the probes of a round, beside what is steered
  *   steering_attend.c   some of the processes that serve are not there
  *   steering_close.c    listeners leave their groups, and the programs
- *   steering_hide.c     … of a release that has not served, and will not
+ *   steering_hide.c     … and are out of sight before
  *   steering_resume.c   what another supervisor has left
  *   steering_copies.c   listeners for a process, or a list of them
  *   steering_job.c      what all of them share */
