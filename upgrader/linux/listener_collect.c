@@ -134,6 +134,22 @@ void rpctl_collected_close(struct rpctl_collected *collected)
     collected->count = 0;
 }
 
+void rpctl_collected_join(struct rpctl_collected *collected, struct rpctl_collected *more)
+{
+    size_t left = 0;
+
+    for (size_t i = 0; i < more->count; i++) {
+        if (is_known(collected, more->ids[i]) || collected->count == RP_LISTENERS_MAX) {
+            more->fds[left++] = more->fds[i]; /* to be closed */
+            continue;
+        }
+        collected->fds[collected->count] = more->fds[i];
+        collected->ids[collected->count] = more->ids[i];
+        collected->addresses[collected->count++] = more->addresses[i];
+    }
+    more->count = left;
+}
+
 struct rpctl_collected *rpctl_collected_move(struct rpctl_collected *collected)
 {
     struct rpctl_collected *moved = malloc(sizeof *moved);

@@ -31,6 +31,9 @@ int rpctl_listeners_collect(pid_t pid, struct rpctl_collected *ret_collected, st
 /* Closes what is left in it; idempotent. */
 void rpctl_collected_close(struct rpctl_collected *collected);
 
+/* Moves to `collected` what is in `more` and not in it, as far as there is room. */
+void rpctl_collected_join(struct rpctl_collected *collected, struct rpctl_collected *more);
+
 /* Moves what is in it to the heap, for rpctl_collected_free; NULL when memory is short, and it stays. */
 struct rpctl_collected *rpctl_collected_move(struct rpctl_collected *collected);
 void rpctl_collected_free(struct rpctl_collected *collected); /* NULL is fine */

@@ -81,6 +81,8 @@ static void take(struct rpctl_service *service, struct rpctl_instance *instance,
         warn_of_bar(service, instance->generation, collected);
     rpctl_steering_add(service, instance, collected->fds, collected->count, on_added);
     collected->count = 0; /* the job's now */
+    rpctl_collected_free(instance->seen);
+    instance->seen = NULL;
 }
 
 static void note_unfit(struct rpctl_instance *instance, const struct collect_job *job,
@@ -131,11 +133,14 @@ static void take_its_word(struct rpctl_service *service, struct rpctl_instance *
                                      "SO_REUSEPORT, before it says so");
 }
 
-/* Should it end before it is ready, it must not be its end that closes them: shell/steering_hide.c. */
+/* Should it end before it is ready, it must not be its end that closes them: shell/steering_hide.c. A process
+ * that is about to end shows some of them, or none, so those of the looks before are kept too. */
 static void keep_seen(struct rpctl_instance *instance, struct rpctl_collected *collected)
 {
-    rpctl_collected_free(instance->seen);
-    instance->seen = collected->count > 0 ? rpctl_collected_move(collected) : NULL;
+    if (instance->seen)
+        rpctl_collected_join(instance->seen, collected);
+    else if (collected->count > 0)
+        instance->seen = rpctl_collected_move(collected);
 }
 
 static void judge(struct rpctl_service *service, struct rpctl_instance *instance, struct collect_job *job)
