@@ -762,6 +762,7 @@ Test(groups, a_half_open_handshake_is_waited_for)
     cr_assert_eq(fcntl(client, F_SETFL, O_NONBLOCK), 0);
     test_set_deaf(client, true);
     cr_assert_eq(connect(client, (struct sockaddr *)&address.storage, address.length), -1);
+    test_wait_half_open(&address, 1);
     open_listeners(groups, &site, 2, 2);
     learn(groups);
     steer_to(groups, 2);
@@ -772,6 +773,7 @@ Test(groups, a_half_open_handshake_is_waited_for)
     test_set_deaf(client, false);
     connected = (struct pollfd){.fd = client, .events = POLLOUT};
     cr_assert_eq(poll(&connected, 1, TEST_WAIT_MS), 1);
+    test_wait_half_open(&address, 0);
     cr_assert_eq(rpctl_half_open_left(mark, &left, NULL), 0);
     cr_assert_eq(left, 0);
     cr_assert_eq(rpctl_groups_queue(groups, 1, 0, &queue, NULL), 0);

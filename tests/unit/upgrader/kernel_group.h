@@ -2,6 +2,8 @@
 #ifndef TEST_KERNEL_GROUP_H
 #define TEST_KERNEL_GROUP_H
 
+#include "linux/sock_diag.h"
+
 #include <arpa/inet.h>
 #include <criterion/criterion.h>
 #include <errno.h>
@@ -124,6 +126,23 @@ static inline void test_set_deaf(int fd, bool deaf)
     else
         result = setsockopt(fd, IPPROTO_IPV6, IPV6_MINHOPCOUNT, &hops, sizeof(hops));
     cr_assert_eq(result, 0, "%s", strerror(errno));
+}
+
+/* Waits until so many handshakes are half-open there: on a busy machine a packet may not have arrived yet
+ * when the call that sent it has returned, over loopback too. */
+static inline void test_wait_half_open(const struct rp_address *address, size_t count)
+{
+    for (int looks = 0;; looks++) {
+        struct rpctl_diag_list list = {0};
+        size_t found;
+
+        cr_assert_eq(rpctl_sock_diag_half_open(address, &list, NULL), 0);
+        found = list.count;
+        rpctl_diag_list_free(&list);
+        if (found == count) return;
+        cr_assert_lt(looks, TEST_WAIT_MS, "%zu are half-open, not %zu", found, count);
+        poll(NULL, 0, 1);
+    }
 }
 
 /* Which of the listeners has a connection to accept; takes it. */

@@ -212,14 +212,18 @@ static void check_half_open(const char *ip, const char *connect_ip)
     address = test_address(ip, port);
     first = half_open_client(connect_ip, port);
     second = half_open_client(connect_ip, port);
+    test_wait_half_open(&address, 2);
     cr_assert_eq(rpctl_half_open_new(&mark, &address, 1, &error), 0, "%s", error.message);
     late = half_open_client(connect_ip, port);
+    test_wait_half_open(&address, 3);
     cr_assert_eq(rpctl_half_open_left(mark, &left, &error), 0);
     cr_assert_eq(left, 2, "%s over %s: %zu", ip, connect_ip, left);
     finish_handshake(first);
+    test_wait_half_open(&address, 2);
     cr_assert_eq(rpctl_half_open_left(mark, &left, &error), 0);
     cr_assert_eq(left, 1);
     finish_handshake(second);
+    test_wait_half_open(&address, 1);
     cr_assert_eq(rpctl_half_open_left(mark, &left, &error), 0);
     cr_assert_eq(left, 0, "the late one is not in the mark");
     rpctl_half_open_free(mark);
@@ -263,6 +267,7 @@ Test(half_open, marks_several_addresses_or_none)
     addresses[0] = test_address("127.0.0.1", ports[0]);
     addresses[1] = test_address("::1", ports[1]);
     client = half_open_client("::1", ports[1]);
+    test_wait_half_open(&addresses[1], 1);
     cr_assert_eq(rpctl_half_open_new(&mark, addresses, 2, NULL), 0);
     cr_assert_eq(rpctl_half_open_left(mark, &left, NULL), 0);
     cr_assert_eq(left, 1);
