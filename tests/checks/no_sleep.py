@@ -14,6 +14,7 @@ FORBIDDEN = {
 # (file): why it is right there.
 ALLOWED = {
     "upgrader/commands/status.c": "the interval at which status --watch shows itself again",
+    "tests/tools/hold_fsync.c": "a disk that takes its time is what is tested",
     "tests/unit/upgrader/groups_close.c": "a close that takes its time is what is tested",
 }
 

@@ -462,6 +462,25 @@ class StateTest(TakeoverCase):
         self.upgrade(services.V2, *self.listen)
         self.stop()
 
+    def test_of_long_ago_and_the_one_it_names_drains(self):
+        """It was told by the former supervisor; a second signal would end it, and its connections."""
+        self.start("--drain-timeout", "1h")
+        harness.wait_until(lambda: self.state().get("serving") == 1, "the state is on disk")
+        old = self.state_path().read_text()
+        with self.download() as download:
+            self.upgrade("--wait", "shifted", services.V2, *self.listen)
+            harness.wait_until(lambda: self.instances(1)[0][1] == "stopping", "1 drains")
+            self.kill_while_an_ill_one_is_proven()
+            self.state_path().write_text(old)
+            takeover = self.box.operation("start", "--health-count", "1", services.V1, *self.listen)
+            takeover.until_phase("drain")
+            self.wait_for_generations({1: "draining", 2: "serving"})
+            self.assertTrue(download.is_whole())
+            self.assertEqual(self.assert_code(takeover.finish(), 0).result["generation"], 2)
+        self.wait_for_generations({2: "serving"})
+        self.assertNotIn("second_signal", (self.box.rpctl_dir / "default/log/generation-1.log").read_text())
+        self.stop()
+
     def test_none_and_the_newest_is_ill(self):
         self.start()
         self.kill_while_an_ill_one_is_proven()
@@ -469,7 +488,7 @@ class StateTest(TakeoverCase):
         self.assert_goes_back(1)
 
     def test_none_and_nobody_says_how_to_ask(self):
-        """They are waited for, then asked for a connection."""
+        """They are asked for a connection."""
         self.start("--bake", "1h", binary=FOREIGN)
         with self.load(fresh=CLIENTS) as load:
             upgrade = self.box.operation("upgrade", FOREIGN, *self.listen)
@@ -557,6 +576,37 @@ class SlowDiskTest(TakeoverCase):
         self.go()
         self.upgrade(services.V2, *self.listen)
         self.stop()
+
+    def test_it_is_slow_all_the_time(self):
+        """There is always something to be written; whoever waits does not wait for all of it."""
+        self.box.env["SLOW_FSYNC_MS"] = "100"
+        self.start("--drain-timeout", "1h", binary=FOREIGN, more=("--deaf",))
+        self.upgrade("--wait", "shifted", services.V2, *self.listen)
+        self.assertEqual(self.generations(), {1: "draining", 2: "serving"})
+        self.upgrade("--drain-timeout", "5s", services.V1, *self.listen)
+        self.wait_for_generations({1: "draining", 3: "serving"})
+        os.kill(self.pid_of(1), signal.SIGKILL)
+        self.wait_for_generations({3: "serving"})
+        self.stop()
+
+    def test_it_is_stuck_and_the_server_dies(self):
+        """Nobody serves any more, and nobody can be mistaken: the launch does not wait."""
+        self.start("--bake", "0", binary=FOREIGN)
+        self.hold()
+        upgrade = self.box.operation("upgrade", "--bake", "0", "--ready-timeout", "1h", services.V2, *self.listen)
+        harness.wait_until(lambda: self.generations() == {1: "serving", 2: "starting"}, "it is under way")
+        harness.let_pass(LONGER_THAN_A_LAUNCH)
+        os.kill(self.pid_of(1), signal.SIGKILL)
+        harness.wait_until(lambda: self.get_generation() == "2", "the new one answers")
+        self.go()
+        upgrade.finish()
+        self.wait_for_generations({2: "serving"})
+        self.stop()
+
+    def get_generation(self):
+        with contextlib.suppress(OSError):
+            return self.get().generation
+        return None
 
     def test_the_deadline_of_a_drain_begins_when_it_is_told(self):
         self.start()

@@ -55,7 +55,7 @@ enum rpctl_rollout_state {
 
 #define RPCTL_ROLLOUT_EVENTS(X)                                                                              \
     X(BEGIN)          /* the checks before launch have passed */                                             \
-    X(PINNED)         /* all groups send everything to the old generation */                                 \
+    X(PINNED)         /* all groups send everything to the old generation, and the disk knows it */          \
     X(PIN_FAILED)     /*                                                   */                                \
     X(LAUNCHED)       /* every process of the new generation runs */                                         \
     X(LAUNCH_FAILED)  /* one could not be run */                                                             \

@@ -20,6 +20,11 @@ static void write_work(uv_work_t *work)
 
 static void begin(struct rpctl_keeper *keeper);
 
+static bool is_dirty(const struct rpctl_keeper *keeper)
+{
+    return keeper->in_text < keeper->changes;
+}
+
 static void note_problem(struct rpctl_keeper *keeper)
 {
     if (keeper->status < 0 && !keeper->failing)
@@ -36,7 +41,7 @@ static void tell_waiting(struct rpctl_service *service)
         next = generation->next; /* it may be gone after this */
         rpctl_leaving_on_written(generation);
     }
-    rpctl_rollout_shell_on_written(service);
+    rpctl_rollout_shell_look_at_pin(service);
 }
 
 static void on_written(uv_work_t *work, int status)
@@ -48,19 +53,21 @@ static void on_written(uv_work_t *work, int status)
     keeper->text = NULL;
     keeper->writing = false;
     note_problem(keeper);
-    if (keeper->dirty && !keeper->stopped) begin(keeper);
-    if (rpctl_keeper_is_settled(keeper)) tell_waiting(keeper->service);
+    keeper->finished = keeper->in_text;
+    if (is_dirty(keeper) && !keeper->stopped) begin(keeper);
+    tell_waiting(keeper->service);
 }
 
 static void begin(struct rpctl_keeper *keeper)
 {
     struct rp_error error;
 
-    keeper->dirty = false;
+    keeper->in_text = keeper->changes;
     keeper->status = rpctl_snapshot_encode(keeper->service, &keeper->text, &keeper->length, &error);
     if (keeper->status < 0) {
         memcpy(keeper->problem, error.message, sizeof keeper->problem);
         note_problem(keeper);
+        keeper->finished = keeper->in_text;
         tell_waiting(keeper->service);
         return;
     }
@@ -73,7 +80,7 @@ static void on_turn(uv_timer_t *timer)
 {
     struct rpctl_keeper *keeper = timer->data;
 
-    if (keeper->dirty && !keeper->writing && !keeper->stopped) begin(keeper);
+    if (is_dirty(keeper) && !keeper->writing && !keeper->stopped) begin(keeper);
 }
 
 void rpctl_keeper_start(struct rpctl_keeper *keeper, struct rpctl_service *service)
@@ -85,9 +92,11 @@ void rpctl_keeper_start(struct rpctl_keeper *keeper, struct rpctl_service *servi
 
 void rpctl_keeper_changed(struct rpctl_keeper *keeper)
 {
-    if (keeper->stopped || keeper->held || keeper->dirty) return;
-    keeper->dirty = true;
-    if (!keeper->writing) uv_timer_start(&keeper->timer, on_turn, 0, 0);
+    bool was_dirty = is_dirty(keeper);
+
+    if (keeper->stopped || keeper->held) return;
+    keeper->changes++;
+    if (!was_dirty && !keeper->writing) uv_timer_start(&keeper->timer, on_turn, 0, 0);
 }
 
 void rpctl_keeper_hold(struct rpctl_keeper *keeper)
@@ -101,15 +110,24 @@ void rpctl_keeper_release(struct rpctl_keeper *keeper)
     rpctl_keeper_changed(keeper);
 }
 
+uint64_t rpctl_keeper_now(const struct rpctl_keeper *keeper)
+{
+    return keeper->changes;
+}
+
+bool rpctl_keeper_has_written(const struct rpctl_keeper *keeper, uint64_t then)
+{
+    return keeper->finished >= then;
+}
+
 bool rpctl_keeper_is_settled(const struct rpctl_keeper *keeper)
 {
-    return !keeper->writing && !keeper->dirty;
+    return !keeper->writing && !is_dirty(keeper);
 }
 
 void rpctl_keeper_stop(struct rpctl_keeper *keeper)
 {
     if (keeper->stopped) return;
     keeper->stopped = true;
-    keeper->dirty = false;
     uv_close((uv_handle_t *)&keeper->timer, NULL);
 }

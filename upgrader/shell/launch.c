@@ -311,6 +311,7 @@ static void on_ended(struct rpctl_service *service, struct rpctl_instance *insta
         return;
     }
     if (generation == service->candidate) tell_rollout(service, instance, how, end->user);
+    rpctl_rollout_shell_look_at_pin(service);
     if (last && rpctl_generation_is_leaving(generation)) rpctl_leaving_on_exited(generation);
 }
 

@@ -46,12 +46,24 @@ static void on_quiesce_timeout(uv_timer_t *timer)
     rpctl_leaving_post(leaving, RPCTL_DRAIN_ON_QUIESCE_TIMEOUT);
 }
 
+static void arm(struct rpctl_leaving *leaving, int timer, uv_timer_cb callback, unsigned delay_ms);
+
 /* Those who were not told yet have their whole time when they are. */
 static void on_deadline(uv_timer_t *timer)
 {
     struct rpctl_leaving *leaving = timer->data;
 
-    if (!leaving->stop_waits) rpctl_leaving_post(leaving, RPCTL_DRAIN_ON_DEADLINE);
+    if (leaving->stop_due && leaving->deadline_ms == 0)
+        arm(leaving, RPCTL_LEAVING_TIMER_DEADLINE, on_deadline, leaving->drain_timeout_ms);
+    else
+        rpctl_leaving_post(leaving, RPCTL_DRAIN_ON_DEADLINE);
+}
+
+void rpctl_leaving_begin_deadline(struct rpctl_leaving *leaving)
+{
+    leaving->deadline_ms = rpctl_service_wall_ms() + leaving->drain_timeout_ms;
+    rpctl_keeper_changed(&leaving->service->keeper);
+    arm(leaving, RPCTL_LEAVING_TIMER_DEADLINE, on_deadline, leaving->drain_timeout_ms);
 }
 
 static void on_closed(struct rpctl_service *service, struct rpctl_generation *generation, int status,
@@ -122,7 +134,6 @@ void rpctl_leaving_act(struct rpctl_leaving *leaving, enum rpctl_drain_action ac
         arm(leaving, RPCTL_LEAVING_TIMER_QUIESCE, on_quiesce_timeout, leaving->quiesce_timeout_ms);
         return;
     case RPCTL_DRAIN_DO_ARM_DEADLINE:
-        leaving->deadline_ms = rpctl_service_wall_ms() + leaving->drain_timeout_ms;
         arm(leaving, RPCTL_LEAVING_TIMER_DEADLINE, on_deadline, leaving->drain_timeout_ms);
         return;
     case RPCTL_DRAIN_DO_DISARM: disarm(leaving); return;
@@ -151,7 +162,7 @@ void rpctl_leaving_post(struct rpctl_leaving *leaving, enum rpctl_drain_event ev
         rpctl_service_log(leaving->service, "gen=%u drain=%s event=%s next=%s", generation->number,
                           rpctl_drain_state_name(before), rpctl_drain_event_name(event),
                           rpctl_drain_state_name(generation->drain.state));
-    rpctl_keeper_changed(&leaving->service->keeper);
+    if (before != generation->drain.state) rpctl_keeper_changed(&leaving->service->keeper);
     for (size_t i = 0; i < step.action_count; i++) rpctl_leaving_act(leaving, step.actions[i]);
 }
 
@@ -206,7 +217,7 @@ void rpctl_leaving_resume(struct rpctl_generation *generation, int64_t deadline_
     leaving->since_ms = now_ms;
     leaving->resumed = true;
     leaving->drain_timeout_ms = (unsigned)left_ms;
-    rpctl_leaving_act(leaving, RPCTL_DRAIN_DO_ARM_DEADLINE);
+    rpctl_leaving_begin_deadline(leaving);
     rpctl_leaving_act(leaving, RPCTL_DRAIN_DO_ARM_LOOK);
 }
 
@@ -227,6 +238,7 @@ static void go_on_draining(struct rpctl_leaving *leaving, int64_t since_ms, int6
 {
     rpctl_leaving_resume(leaving->generation, deadline_ms);
     leaving->since_ms = since_ms;
+    leaving->deadline_ms = deadline_ms; /* 0: they were not told */
     rpctl_leaving_act(leaving, RPCTL_DRAIN_DO_STOP);
     if (rpctl_generation_running(leaving->generation) == 0) rpctl_leaving_on_exited(leaving->generation);
 }

@@ -35,7 +35,8 @@ struct rpctl_leaving {
     struct rpctl_half_open *mark;                  /* jobs only */
     unsigned left;                                 /* at the last look */
     unsigned quiesce_timeout_ms, drain_timeout_ms; /* of the operation, which may be over before they are */
-    int64_t since_ms, deadline_ms;                 /* wall clock; 0 = not yet */
+    int64_t since_ms, deadline_ms;                 /* wall clock; 0 = not yet: nobody was told */
+    uint64_t stop_state;                           /* … which stop_waits waits for */
     bool stop_due;                                 /* the processes are to be told, and have not been */
     bool stop_waits;                               /* for the state to be on disk */
     bool doomed;                                   /* … its listeners, or on the way to be */
@@ -53,7 +54,9 @@ void rpctl_leaving_retry_later(struct rpctl_leaving *leaving, enum rpctl_drain_a
 void rpctl_leaving_free_when_quiet(struct rpctl_leaving *leaving);
 
 void rpctl_leaving_stop(struct rpctl_leaving *leaving);
-void rpctl_leaving_stop_processes(struct rpctl_leaving *leaving);
+
+/* They have been told. */
+void rpctl_leaving_begin_deadline(struct rpctl_leaving *leaving);
 
 /* Some of those that serve carry the load of all while listeners are doomed: not for long. */
 void rpctl_leaving_spread_again(struct rpctl_leaving *leaving);

@@ -16,6 +16,15 @@ void rpctl_leaving_spread_again(struct rpctl_leaving *leaving)
     rpctl_steering_doom(leaving->service, leaving->generation, false, on_doom_changed);
 }
 
+/* Before KILLING there is time for it, whatever becomes of the listeners meanwhile. */
+static bool may_be_told(const struct rpctl_leaving *leaving)
+{
+    enum rpctl_drain_state state = leaving->generation->drain.state;
+
+    return state == RPCTL_DRAIN_DRAINING || state == RPCTL_DRAIN_UNLISTENING ||
+           state == RPCTL_DRAIN_UNLISTENED;
+}
+
 static void tell_processes(struct rpctl_leaving *leaving)
 {
     struct rpctl_operation *operation = rpctl_leaving_reported(leaving);
@@ -24,6 +33,8 @@ static void tell_processes(struct rpctl_leaving *leaving)
     leaving->stop_due =
         rpctl_service_signal(leaving->generation, leaving->generation->policy.stop_signal) < 0;
     if (leaving->stop_due) rpctl_leaving_retry_later(leaving, RPCTL_DRAIN_DO_STOP);
+    if (leaving->deadline_ms == 0) rpctl_leaving_begin_deadline(leaving);
+    rpctl_keeper_changed(&leaving->service->keeper);
     if (operation && !begun) rpctl_operation_begin(operation, "drain", operation->policy.drain_timeout_ms);
 }
 
@@ -34,22 +45,29 @@ static void on_hidden(struct rpctl_service *service, struct rpctl_generation *ge
     (void)service;
     (void)status;
     (void)error;
-    if (generation->drain.state == RPCTL_DRAIN_DRAINING) tell_processes(generation->leaving);
+    if (may_be_told(generation->leaving)) tell_processes(generation->leaving);
 }
 
 /* Were it hidden, or told, before the disk knows that another one serves, a successor could take it for the
  * one that does. A disk that cannot be written to is no reason to wait. */
-void rpctl_leaving_stop_processes(struct rpctl_leaving *leaving)
+static void stop_when_written(struct rpctl_leaving *leaving)
 {
-    leaving->stop_waits = !rpctl_keeper_is_settled(&leaving->service->keeper);
-    if (!leaving->stop_waits) rpctl_steering_hide(leaving->service, leaving->generation, on_hidden);
+    leaving->stop_waits = !rpctl_keeper_has_written(&leaving->service->keeper, leaving->stop_state);
+    if (!leaving->stop_waits && may_be_told(leaving))
+        rpctl_steering_hide(leaving->service, leaving->generation, on_hidden);
+}
+
+static void stop_processes(struct rpctl_leaving *leaving)
+{
+    leaving->stop_state = rpctl_keeper_now(&leaving->service->keeper);
+    stop_when_written(leaving);
 }
 
 static void on_doomed(struct rpctl_service *service, struct rpctl_generation *generation, int status,
                       const struct rp_error *error)
 {
     on_doom_changed(service, generation, status, error);
-    if (generation->drain.state == RPCTL_DRAIN_DRAINING) rpctl_leaving_stop_processes(generation->leaving);
+    if (may_be_told(generation->leaving)) stop_processes(generation->leaving);
 }
 
 /* Theirs, which we hold duplicates of: a program with another contract may go on listening as long as it
@@ -71,7 +89,7 @@ void rpctl_leaving_stop(struct rpctl_leaving *leaving)
 
     leaving->stop_due = true;
     if (leaving->doomed || !brief) {
-        rpctl_leaving_stop_processes(leaving);
+        stop_processes(leaving);
         return;
     }
     leaving->doomed = true;
@@ -96,9 +114,5 @@ void rpctl_leaving_on_written(struct rpctl_generation *generation)
 {
     struct rpctl_leaving *leaving = generation->leaving;
 
-    if (!leaving || !leaving->stop_waits) return;
-    leaving->stop_waits = false;
-    if (generation->drain.state != RPCTL_DRAIN_DRAINING) return;
-    rpctl_leaving_act(leaving, RPCTL_DRAIN_DO_ARM_DEADLINE);
-    rpctl_leaving_stop_processes(leaving);
+    if (leaving && leaving->stop_waits) stop_when_written(leaving);
 }

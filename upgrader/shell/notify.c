@@ -65,9 +65,11 @@ static void on_ready(struct rpctl_service *service, struct rpctl_instance *insta
         rpctl_service_attend(service);
 }
 
-/* Of its own accord, or told by somebody else: it will not accept for much longer. */
+/* Of its own accord, or told by somebody else, a former supervisor perhaps: it will not accept for much
+ * longer, and a signal would end it at once. */
 static void on_stopping(struct rpctl_service *service, struct rpctl_instance *instance)
 {
+    instance->told = true;
     instance->state = RPCTL_INSTANCE_STOPPING;
     instance->said_stopping = true;
     if (instance->generation == service->serving) rpctl_service_attend(service);

@@ -24,7 +24,8 @@ static void on_disk_late(uv_timer_t *timer)
 static bool must_wait(const struct rpctl_service *service)
 {
     return service->rollout.state == RPCTL_ROLLOUT_PINNING &&
-           rpctl_generation_running(service->serving) > 0 && !rpctl_keeper_is_settled(&service->keeper);
+           rpctl_generation_running(service->serving) > 0 &&
+           !rpctl_keeper_has_written(&service->keeper, service->pinned_state);
 }
 
 static void on_pinned(struct rpctl_service *service, struct rpctl_generation *generation, int status,
@@ -38,6 +39,7 @@ static void on_pinned(struct rpctl_service *service, struct rpctl_generation *ge
         rpctl_service_post_because(service, RPCTL_ROLLOUT_ON_PIN_FAILED, "%s", error->message);
         return;
     }
+    service->pinned_state = rpctl_keeper_now(&service->keeper);
     service->pinned_waits = must_wait(service);
     if (service->pinned_waits)
         uv_timer_start(&service->deadline_timer, on_disk_late, service->operation->policy.ready_timeout_ms,
@@ -51,9 +53,9 @@ void rpctl_rollout_pin(struct rpctl_service *service)
     rpctl_steering_pin(service, service->serving, on_pinned);
 }
 
-void rpctl_rollout_shell_on_written(struct rpctl_service *service)
+void rpctl_rollout_shell_look_at_pin(struct rpctl_service *service)
 {
-    if (!service->pinned_waits) return;
+    if (!service->pinned_waits || must_wait(service)) return;
     service->pinned_waits = false;
     uv_timer_stop(&service->deadline_timer);
     rpctl_service_post(service, RPCTL_ROLLOUT_ON_PINNED);

@@ -97,6 +97,7 @@ struct rpctl_service {
     size_t posted_count;
     bool stepping;
     bool pinned_waits;                  /* the groups are pinned, and the disk does not know yet who serves */
+    uint64_t pinned_state;              /* … which it waits for: rpctl_keeper_now */
     struct rpctl_operation *operations; /* every one whose result is not out */
     struct rpctl_operation *operation;  /* the one the rollout works for */
     struct rpctl_operation *stop_operation; /* waits for the last process to end */
@@ -180,8 +181,8 @@ void rpctl_rollout_shell_on_candidate_ended(struct rpctl_service *service);
 
 /* False: see rpctl_rollout_can_abort. */
 bool rpctl_rollout_shell_can_abort(struct rpctl_service *service);
-/* What was to be on disk is there, or cannot be. */
-void rpctl_rollout_shell_on_written(struct rpctl_service *service);
+/* Something has been written, or cannot be; or a process has ended. */
+void rpctl_rollout_shell_look_at_pin(struct rpctl_service *service);
 
 /* --- launch.c: processes -------------------------------------------------------------------------------- */
 
@@ -352,7 +353,7 @@ struct rpctl_leaving_past {
     struct rpctl_operation *operation; /* or NULL */
 };
 void rpctl_leaving_go_on(struct rpctl_generation *generation, const struct rpctl_leaving_past *past);
-/* What was to be on disk is there, or cannot be. */
+/* Something has been written, or cannot be. */
 void rpctl_leaving_on_written(struct rpctl_generation *generation);
 /* The operation's result is out, or on its way. */
 void rpctl_leaving_disown(struct rpctl_service *service, const struct rpctl_operation *operation);

@@ -2,13 +2,17 @@
 
 #include <stdint.h>
 
-bool rpctl_takeover_told_to_stop(const struct rpctl_generation *generation)
+bool rpctl_takeover_is_going(const struct rpctl_generation *generation)
 {
-    if (rpctl_generation_is_leaving(generation) || generation->listener_count == 0) return true;
-    if (generation->hidden) return true;
+    if (rpctl_generation_is_leaving(generation) || generation->hidden) return true;
     for (unsigned i = 0; i < generation->instance_count; i++)
         if (generation->instances[i].state == RPCTL_INSTANCE_STOPPING) return true;
     return false;
+}
+
+bool rpctl_takeover_told_to_stop(const struct rpctl_generation *generation)
+{
+    return generation->listener_count == 0 || rpctl_takeover_is_going(generation);
 }
 
 /* Nobody can serve: what is left goes, and the release is launched anew. */

@@ -42,6 +42,9 @@ bool rpctl_takeover_is_late(const struct rpctl_takeover *takeover);
 
 /* Who serves from now on; steers to it, or launches the release anew. */
 void rpctl_takeover_decide(struct rpctl_takeover *takeover);
+/* It has begun to stop, or was told to. */
+bool rpctl_takeover_is_going(const struct rpctl_generation *generation);
+/* … or has no listeners (any more). */
 bool rpctl_takeover_told_to_stop(const struct rpctl_generation *generation);
 
 /* Steers to the generation of that number, and goes on with it. */

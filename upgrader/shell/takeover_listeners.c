@@ -96,10 +96,12 @@ static unsigned count_listeners(const struct rpctl_service *service)
     return count;
 }
 
-/* The state may be of long ago: from before a disk was full. */
+/* The state may be of long ago: from before a disk was full. Then whom it names may be gone, or going. */
 static bool is_there(const struct rpctl_takeover *takeover, unsigned number)
 {
-    return rpctl_service_find_generation(takeover->service, number) != NULL;
+    const struct rpctl_generation *generation = rpctl_service_find_generation(takeover->service, number);
+
+    return generation && rpctl_generation_running(generation) > 0 && !rpctl_takeover_is_going(generation);
 }
 
 /* Nobody knows which of several serves, so one of them has to answer a health check: a server says itself
