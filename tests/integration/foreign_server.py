@@ -4,8 +4,9 @@
   foreign_server.py --listen ADDR:PORT [--listeners N] [--notify] [misbehaviour]
 
 It answers every request with its pid and closes the connection. At SIGTERM it tells how many of its listeners new
-connections can find, takes no new connection, ends its answers, and exits. With --notify it tells a service manager that it is ready, as many servers do, and no more; with
---hand-over it sends its listeners first, as those do that use more of that protocol.
+connections can find, takes no new connection, ends its answers, and exits. With --notify it tells a service manager that
+it is ready, as many servers do, and no more; with --hand-over it sends its listeners first, as those do that use more of
+that protocol.
 
 Misbehaviour: --without-reuseport (all listeners), --lose-reuseport (at SIGUSR1), --alone ADDR:PORT (one more listener,
 without SO_REUSEPORT), --user UID (before it listens), --answer never|garbage|close, --daemon (the parent ends, the child

@@ -41,13 +41,14 @@ struct rpctl_instance {
     bool said_ready;              /* … READY=1, but no listeners: they are looked up, then it is ready */
     bool collected; /* its listeners were looked up, so it could not take over those of another */
     bool found;     /* its listeners were looked up by a successor: it may send them yet */
-    struct rpctl_collected *seen; /* of one that is not ready: its listeners at the last look, or NULL */
+    struct rpctl_collected *seen; /* of one that is not ready: its listeners at all looks, or NULL */
     unsigned seen_listeners;      /* of one that does not notify: at the last look */
     unsigned settled_looks;       /* … at which their number had not changed */
     uint64_t clear_ns;            /* uv_hrtime up to which it took no connection from the old generation */
     char unfit[RP_ERROR_MESSAGE_BYTES]; /* … why it was not ready; "" */
     bool said_stopping;                 /* … STOPPING=1 */
-    bool told;                          /* the stop signal was sent; a second one would end it at once */
+    bool told;                          /* the stop signal was sent, or it says that it stops: a second one
+                                           would end it at once */
     bool killed;                        /* SIGKILL was sent by the supervisor */
     struct rpctl_backoff backoff;
     unsigned restarts;

@@ -62,7 +62,6 @@ static void on_deadline(uv_timer_t *timer)
 void rpctl_leaving_begin_deadline(struct rpctl_leaving *leaving)
 {
     leaving->deadline_ms = rpctl_service_wall_ms() + leaving->drain_timeout_ms;
-    rpctl_keeper_changed(&leaving->service->keeper);
     arm(leaving, RPCTL_LEAVING_TIMER_DEADLINE, on_deadline, leaving->drain_timeout_ms);
 }
 

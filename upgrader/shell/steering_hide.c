@@ -10,7 +10,7 @@
  *
  * Of a release that was being proven some may not be known: it has not sent them, or they could not be taken.
  * It may have the youngest of IPv4, which every SYN meets first. They are fetched, and then hidden as the
- * others; of a process that has ended by itself there is what the last look at it has found. */
+ * others; of a process that has ended by itself there is what the looks at it have found. */
 
 /* What fails does not keep the others from being hidden. */
 static void note(struct rpctl_steering_job *self, int status, const struct rp_error *error)
@@ -60,9 +60,9 @@ static void hide_work(struct rpctl_job *job)
         rpctl_collected_free(self->seen[i]);
         rpctl_process_close(process);
     }
+    if (!groups) return;
     /* Who has all traffic is not hidden, though it leaves: nobody else is there. */
-    if (!groups || self->service->steered_generation == self->number) return;
-    rpctl_groups_hide(groups, self->number);
+    if (self->service->steered_generation != self->number) rpctl_groups_hide(groups, self->number);
     rpctl_steering_look(self);
     rpctl_layout_update(&self->service->layout, groups);
 }
